@@ -1,0 +1,228 @@
+"""The model: keras-nlp's DistilBERT classifier that knows its class names."""
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import keras_nlp
+import numpy as np
+import tensorflow as tf
+
+from kerassent.contract import encode_texts
+from kerassent.preprocessing import SentimentPreprocessor, Truncate
+from kerassent.presets import find_preset
+from kerassent.tokenizer import BertTokenizer
+
+DEFAULT_SEQUENCE_LENGTH = 400
+
+
+@keras.saving.register_keras_serializable(package="kerassent")
+class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
+    """A DistilBERT with a classification head, and the names of its classes.
+
+    All else is Keras's and keras-nlp's own: `compile`, `fit`, `evaluate`,
+    `predict` (raw logits), `save_to_preset`. `class_names` and `temperature`
+    travel in the preset's config.
+
+    Args:
+        backbone: A `keras_nlp.models.DistilBertBackbone`.
+        class_names: The classes in the order of the logits; two or more.
+        preprocessor: A `SentimentPreprocessor`, or `None` to hand `fit` token
+            ids instead of text.
+        temperature: Logits are divided by it before softmax, which leaves the
+            label as it is and makes `score` honest. Above 0.
+        **kwargs: Those of `keras_nlp.models.DistilBertTextClassifier`:
+            `activation`, `hidden_dim`, `dropout`.
+
+    Example:
+        ```python
+        classifier = SentimentClassifier.from_preset(
+            "minilm_l6_en_uncased", class_names=["neg", "pos"]
+        )
+        classifier.fit(train_ds, epochs=2)
+        ```
+
+    Reference:
+        [Sanh et al., 2019](https://arxiv.org/abs/1910.01108).
+    """
+
+    backbone_cls = None  # for the reason given in `BertTokenizer`
+    preprocessor_cls = SentimentPreprocessor
+
+    def __init__(
+        self,
+        backbone: Any,
+        class_names: Sequence[str],
+        preprocessor: SentimentPreprocessor | None = None,
+        temperature: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        class_names = _checked_class_names(class_names)
+        if not temperature > 0:
+            raise ValueError(
+                f"`temperature` must be above 0. Received: {temperature}"
+            )
+        if preprocessor is not None:
+            _check_fits(preprocessor, backbone)
+        kwargs.pop("num_classes", None)
+        super().__init__(
+            backbone,
+            num_classes=len(class_names),
+            preprocessor=preprocessor,
+            **kwargs,
+        )
+        self.class_names = class_names
+        self.temperature = temperature
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str | os.PathLike[str],
+        *,
+        class_names: Sequence[str] | None = None,
+        sequence_length: int | None = None,
+        truncate: Truncate | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
+    ) -> "SentimentClassifier":
+        """Returns a classifier from pretrained weights, or one saved before.
+
+        Args:
+            preset: A name of `list_presets()`, a `hf://` or `kaggle://`
+                handle, a local preset or Hugging Face checkpoint directory, or
+                what `save_to_preset` or `train` wrote.
+            class_names: The classes in the order of the logits. A preset that
+                was saved as a classifier has its own; other names give it a
+                new, untrained head.
+            sequence_length: The most tokens of a text. Default: what was
+                saved, else 400 or the backbone's maximum if that is less.
+            truncate: What is kept of a longer text: `"head"`, `"tail"` or
+                `"head_tail"`. Default: what was saved, else `"head"`.
+            weights: A local file to take the packaged preset's weights from.
+            **kwargs: Passed on to the constructor with a new head.
+
+        Raises:
+            PresetError: The preset cannot be found, fetched or read.
+            ValueError: `class_names` are missing or wrong, or
+                `sequence_length` does not fit the backbone.
+        """
+        directory = find_preset(preset, weights=weights)
+        saved = saved_class_names(directory)
+        if saved and (class_names is None or tuple(class_names) == saved):
+            stock = keras_nlp.models.DistilBertTextClassifier
+            classifier: SentimentClassifier = stock.from_preset(
+                str(directory), **kwargs
+            )
+            old = classifier.preprocessor
+            new = SentimentPreprocessor(
+                old.tokenizer,
+                sequence_length=sequence_length or old.sequence_length,
+                truncate=truncate or old.truncate,
+            )
+            _check_fits(new, classifier.backbone)
+            classifier.preprocessor = new
+            return classifier
+        if class_names is None:
+            raise ValueError(
+                f"The preset {os.fspath(preset)!r} has no classes yet: pass "
+                "`class_names`, for example `class_names=reviews.class_names`."
+            )
+        backbone = keras_nlp.models.DistilBertBackbone.from_preset(
+            str(directory)
+        )
+        preprocessor = SentimentPreprocessor(
+            BertTokenizer.from_preset(str(directory)),
+            sequence_length=sequence_length
+            or min(DEFAULT_SEQUENCE_LENGTH, backbone.max_sequence_length),
+            truncate=truncate or "head",
+        )
+        return cls(backbone, class_names, preprocessor, **kwargs)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras's own `fit`.
+
+        Keras warns that it cannot shuffle a dataset: `make_dataset` has.
+        """
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
+
+    def predict_proba(
+        self, texts: Iterable[str | bytes], *, batch_size: int = 32
+    ) -> np.ndarray:
+        """Returns each class's probability for each text.
+
+        Texts of similar length share a batch, so that a short one does not
+        pay for a long one.
+
+        Args:
+            texts: The texts.
+            batch_size: How many texts go through the model at once.
+
+        Returns:
+            float32 `(num_texts, num_classes)`, in the order of `texts` and of
+            `class_names`: softmax of the logits over `temperature`.
+        """
+        data = encode_texts(texts)
+        if not data:
+            return np.zeros((0, len(self.class_names)), np.float32)
+        order = np.argsort([len(text) for text in data], kind="stable")
+        dataset = tf.data.Dataset.from_tensor_slices(
+            tf.constant([data[row] for row in order], tf.string)
+        )
+        logits = self.predict(dataset.batch(batch_size), verbose=0)
+        probabilities = np.empty_like(logits, dtype=np.float32)
+        probabilities[order] = tf.nn.softmax(
+            logits.astype(np.float32) / self.temperature
+        ).numpy()
+        return probabilities
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments, the backbone and preprocessor serialized."""
+        config: dict[str, Any] = super().get_config()
+        del config["num_classes"]
+        config["class_names"] = list(self.class_names)
+        config["temperature"] = self.temperature
+        return config
+
+
+def saved_class_names(directory: pathlib.Path) -> tuple[str, ...]:
+    """Returns the class names of a saved classifier, `()` for other presets.
+
+    Args:
+        directory: A preset directory.
+    """
+    task = directory / "task.json"
+    if not task.is_file():
+        return ()
+    saved = json.loads(task.read_text("utf-8"))
+    return tuple(saved.get("config", {}).get("class_names", ()))
+
+
+def _checked_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(class_names, str) or not all(
+        isinstance(name, str) for name in class_names
+    ):
+        raise TypeError(
+            "`class_names` must be a list of strings, such as "
+            f"['neg', 'pos']. Received: {class_names!r}"
+        )
+    if len(class_names) < 2 or len(set(class_names)) < len(class_names):
+        raise ValueError(
+            "`class_names` must be two or more different names. "
+            f"Received: {class_names!r}"
+        )
+    return tuple(class_names)
+
+
+def _check_fits(preprocessor: SentimentPreprocessor, backbone: Any) -> None:
+    longest = backbone.max_sequence_length
+    if preprocessor.sequence_length > longest:
+        raise ValueError(
+            f"`sequence_length` must be at most {longest}, the longest text "
+            "this backbone knows positions for. "
+            f"Received: {preprocessor.sequence_length}"
+        )

@@ -1,0 +1,108 @@
+"""Names on the wire and on disk: all that both ends have to agree on.
+
+The export writes them, the servers and the client speak them. Nothing else in
+kerassent spells one of these names out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+# The `serving_default` signature: text in, all that a caller needs out.
+PREDICT_SIGNATURE: Final = "serving_default"
+TEXT: Final = "text"  # string (batch_size,), any bytes
+LABEL: Final = "label"  # string (batch_size,)
+SCORE: Final = "score"  # float32 (batch_size,), the label's probability
+PROBABILITIES: Final = "probabilities"  # float32 (batch_size, num_classes)
+CLASS_NAMES: Final = "class_names"  # string (batch_size, num_classes)
+PREDICT_OUTPUTS: Final = (LABEL, SCORE, PROBABILITIES, CLASS_NAMES)
+
+# TensorFlow Serving's default ports.
+GRPC_PORT: Final = 8500
+REST_PORT: Final = 8501
+LOOPBACK: Final = "127.0.0.1"
+
+# A SavedModel's own files.
+SAVED_MODEL_FILE: Final = "saved_model.pb"
+SAVED_MODEL_TAG: Final = "serve"
+EXPORT_INFO: Final = "assets.extra/kerassent.json"
+
+# A run directory: a preset, and beside it how it was made.
+TRAIN_INFO: Final = "train.json"
+HISTORY: Final = "history.csv"
+CHECKPOINTS: Final = "checkpoints"
+
+
+def rest_model_path(
+    model_name: str,
+    *,
+    version: int | None = None,
+    label: str | None = None,
+) -> str:
+    """Returns the REST path of a model: `/v1/models/NAME[/versions/N]`.
+
+    Args:
+        model_name: The model's name; whatever a URL cannot hold is escaped.
+        version: A version number, or `None` for the newest.
+        label: A version label, or `None`. At most one of the two.
+    """
+    from urllib.parse import quote
+
+    path = f"/v1/models/{quote(model_name, safe='')}"
+    if version is not None:
+        path += f"/versions/{version}"
+    if label is not None:
+        path += f"/labels/{quote(label, safe='')}"
+    return path
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one text, wherever the model runs.
+
+    Args:
+        label: The class with the highest probability.
+        score: That class's probability, 0 to 1.
+        probabilities: Each class's probability, in the model's order.
+    """
+
+    label: str
+    score: float
+    probabilities: dict[str, float]
+
+
+def encode_texts(texts: Iterable[str | bytes]) -> list[bytes]:
+    r"""Returns each text as the bytes that stand for it everywhere.
+
+    A string is UTF-8. A lone surrogate, which UTF-8 has no place for, becomes
+    its three bytes (`"\ud800"` is `ED A0 80`): a model takes any bytes, and no
+    text is lost or changed into another. Bytes stay what they are.
+
+    Args:
+        texts: Strings or bytes, in any iterable: a list, a pandas Series.
+
+    Raises:
+        TypeError: `texts` is a single text or holds something else.
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError(
+            f"`texts` must be a list of texts. Pass `[{texts[:40]!r}]`? "
+            f"Received: one {type(texts).__name__}"
+        )
+    if not isinstance(texts, Iterable):
+        raise TypeError(
+            "`texts` must be a list of str or bytes. Received: "
+            f"{texts!r} of type {type(texts).__name__}"
+        )
+    encoded = []
+    for index, text in enumerate(texts):
+        if isinstance(text, str):
+            encoded.append(text.encode("utf-8", "surrogatepass"))
+        elif isinstance(text, bytes):
+            encoded.append(text)
+        else:
+            raise TypeError(
+                "`texts` must hold only str or bytes. Received: "
+                f"`texts[{index}]` is {text!r} of type {type(text).__name__}"
+            )
+    return encoded

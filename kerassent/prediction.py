@@ -1,0 +1,89 @@
+"""One way to ask a model, wherever it is: in memory, on disk, on a server."""
+
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+
+from kerassent.contract import Prediction, encode_texts
+from kerassent.errors import PresetError
+
+
+class Model(Protocol):
+    """What `predict` and `evaluate` ask: a classifier, an export, a Client."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the probabilities."""
+
+    def predict_proba(self, texts: Iterable[str | bytes]) -> np.ndarray:
+        """float32 `(num_texts, num_classes)`, in the order of `texts`."""
+
+
+def predict(
+    model: Model | str | os.PathLike[str], texts: Iterable[str | bytes]
+) -> list[Prediction]:
+    """Returns each text's label, score and probabilities, in order.
+
+    Args:
+        model: A `SentimentClassifier`, a `Client`, or the path of a run or of
+            an export (its base path or one version).
+        texts: The texts.
+
+    Raises:
+        TypeError: `texts` is a single string, or holds something else.
+        PresetError: There is no run or export at the path.
+
+    Example:
+        ```python
+        predict("runs/imdb", ["A wonderful film."])
+        # [Prediction(label='pos', score=0.98, probabilities={...})]
+        ```
+    """
+    checked = encode_texts(texts)
+    if isinstance(model, (str, os.PathLike)):
+        model = open_model(model)
+    names = model.class_names
+    return [
+        Prediction(
+            label=names[int(row.argmax())],
+            score=float(row.max()),
+            probabilities=dict(zip(names, row.tolist(), strict=True)),
+        )
+        for row in model.predict_proba(checked)
+    ]
+
+
+def open_model(path: str | os.PathLike[str]) -> Model:
+    """Returns the model that a path holds.
+
+    Args:
+        path: A run directory, an export's base path, or one of its versions.
+
+    Raises:
+        PresetError: There is none.
+    """
+    directory = pathlib.Path(path)
+    # TensorFlow is imported only for a model that runs here.
+    from kerassent.classifier import SentimentClassifier, saved_class_names
+    from kerassent.saved_model.loading import ExportedModel, is_export
+
+    model: Model
+    if is_export(directory):
+        model = ExportedModel(directory)
+    elif saved_class_names(directory):
+        model = SentimentClassifier.from_preset(directory)
+    else:
+        found = (
+            "has none of these files"
+            if directory.is_dir()
+            else "is no directory"
+        )
+        raise PresetError(
+            f"There is no trained model at {os.fspath(path)!r}. Expected a run "
+            "directory (with task.json) or an export (with "
+            f"1/saved_model.pb); it {found}. `kerassent train` makes a run."
+        )
+    return model

@@ -1,0 +1,1 @@
+"""A classifier as a numbered SavedModel that answers raw strings."""

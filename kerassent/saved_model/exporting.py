@@ -1,0 +1,115 @@
+"""Classifier in, numbered SavedModel out, checked before anybody sees it."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerassent import contract
+from kerassent.classifier import SentimentClassifier
+from kerassent.errors import ExportError
+from kerassent.saved_model.loading import ExportedModel
+from kerassent.saved_model.portable_ops import check_portable
+from kerassent.saved_model.publish import new_version
+from kerassent.saved_model.signatures import ServingModule
+from kerassent.version import __version__
+
+# How far the export's probabilities may be from the classifier's.
+_TOLERANCE = 1e-5
+_CHECKED_TEXTS = (
+    "",
+    "A wonderful film.",
+    "a film " * 300,
+    "Não gostei — 0/10 \u2026",
+    b"\xff\x00not UTF-8",
+)
+
+
+def export(
+    classifier: SentimentClassifier | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    version: int | None = None,
+) -> pathlib.Path:
+    """Writes a SavedModel that answers raw strings, and returns where.
+
+    Its `serving_default` takes `text`, string `(batch_size,)`, and gives
+    `label`, `score`, `probabilities` and `class_names`. The result is loaded
+    and compared with the classifier before it gets its version number, so a
+    server that watches `path` never sees a half-written or a wrong one.
+
+    Args:
+        classifier: A `SentimentClassifier`, or a run directory.
+        path: The model's base path, such as `models/sentiment`.
+        version: The version's number, 1 or more. Default: one above the
+            highest in `path`.
+
+    Returns:
+        The version's directory, such as `models/sentiment/1`.
+
+    Raises:
+        ExportError: The classifier cannot be exported, the version is there
+            already, or the export does not reproduce the classifier.
+
+    Example:
+        ```python
+        export(classifier, "models/sentiment")  # models/sentiment/1
+        ```
+    """
+    if version is not None and version < 1:
+        raise ValueError(f"`version` must be 1 or more. Received: {version}")
+    if not isinstance(classifier, SentimentClassifier):
+        classifier = SentimentClassifier.from_preset(classifier)
+    if classifier.preprocessor is None:
+        raise ExportError(
+            "The classifier has no preprocessor, so its export could not take "
+            "text. Set `classifier.preprocessor` to a `SentimentPreprocessor`."
+        )
+    with new_version(pathlib.Path(path), version) as (staging, published):
+        module = ServingModule(classifier)
+        tf.saved_model.save(
+            module, str(staging), signatures=module.signatures()
+        )
+        _write_info(classifier, staging / contract.EXPORT_INFO)
+        check_portable(staging)
+        _check_reproduces(classifier, staging)
+    return published[0]
+
+
+def _write_info(classifier: Any, path: pathlib.Path) -> None:
+    preprocessor = classifier.preprocessor
+    info = {
+        "class_names": list(classifier.class_names),
+        "sequence_length": preprocessor.sequence_length,
+        "truncate": preprocessor.truncate,
+        "temperature": classifier.temperature,
+        "parameters": classifier.count_params(),
+        "versions": {
+            "kerassent": __version__,
+            **{
+                name: importlib.metadata.version(name)
+                for name in ("tensorflow", "tensorflow-text", "keras")
+            },
+        },
+    }
+    path.parent.mkdir()
+    path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_reproduces(classifier: Any, directory: pathlib.Path) -> None:
+    exported = ExportedModel(directory)
+    expected = classifier.predict_proba(_CHECKED_TEXTS)
+    received = exported.predict_proba(_CHECKED_TEXTS)
+    difference = float(np.abs(expected - received).max())
+    if exported.class_names != classifier.class_names or not (
+        difference <= _TOLERANCE
+    ):
+        raise ExportError(
+            "The export does not reproduce the classifier: its probabilities "
+            f"differ by {difference:.2g}, at most {_TOLERANCE} is allowed. "
+            "Nothing was published."
+        )

@@ -1,0 +1,105 @@
+"""An export, run in this process as a server would run it."""
+
+import pathlib
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  registers the ops that the graph holds
+
+from kerassent import contract
+from kerassent.errors import ExportError
+from kerassent.saved_model.publish import versions
+
+
+class ExportedModel:
+    """Answers from a SavedModel that `export` wrote.
+
+    Args:
+        path: A version's directory, or a base path, whose highest version is
+            taken.
+
+    Raises:
+        ExportError: There is no export of ours.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = version_directory(path)
+        loaded = tf.saved_model.load(str(self.path))
+        serve = loaded.signatures.get(contract.PREDICT_SIGNATURE)
+        outputs = set(serve.structured_outputs) if serve else set()
+        if not outputs.issuperset(contract.PREDICT_OUTPUTS):
+            raise ExportError(
+                f"{self.path} is a SavedModel, but not one that kerassent "
+                f"wrote: its `{contract.PREDICT_SIGNATURE}` has the outputs "
+                f"{sorted(outputs)}, expected "
+                f"{sorted(contract.PREDICT_OUTPUTS)}."
+            )
+        self._loaded = loaded  # the signature holds its variables weakly
+        self._serve = serve
+        self.class_names = self._names()
+
+    def predict_proba(
+        self, texts: Iterable[str | bytes], *, batch_size: int = 32
+    ) -> np.ndarray:
+        """Returns each class's probability for each text.
+
+        Args:
+            texts: The texts.
+            batch_size: How many texts go through the graph at once.
+
+        Returns:
+            float32 `(num_texts, num_classes)`, in the order of `texts` and of
+            `class_names`.
+        """
+        data = contract.encode_texts(texts)
+        order = np.argsort([len(text) for text in data], kind="stable")
+        probabilities = np.empty((len(data), len(self.class_names)), np.float32)
+        for start in range(0, len(data), batch_size):
+            rows = order[start : start + batch_size]
+            batch = tf.constant([data[row] for row in rows], tf.string)
+            answer = self._serve(**{contract.TEXT: batch})
+            probabilities[rows] = answer[contract.PROBABILITIES].numpy()
+        return probabilities
+
+    def _names(self) -> tuple[str, ...]:
+        answer = self._serve(**{contract.TEXT: tf.constant([b""])})
+        names = answer[contract.CLASS_NAMES].numpy()[0]
+        return tuple(name.decode("utf-8") for name in names)
+
+
+def version_directory(path: pathlib.Path) -> pathlib.Path:
+    """Returns the directory of one version.
+
+    Args:
+        path: That directory, or a base path, whose highest version is taken.
+
+    Raises:
+        ExportError: There is no SavedModel.
+    """
+    if (path / contract.SAVED_MODEL_FILE).is_file():
+        return path
+    numbers = versions(path)
+    if (
+        not numbers
+        or not (path / str(numbers[-1]) / contract.SAVED_MODEL_FILE).is_file()
+    ):
+        raise ExportError(
+            f"{path} holds no SavedModel. Expected "
+            f"{path / '1' / contract.SAVED_MODEL_FILE} or the like; "
+            "`kerassent export` writes one."
+        )
+    return path / str(numbers[-1])
+
+
+def is_export(path: pathlib.Path) -> bool:
+    """Tells whether a path holds a SavedModel, in itself or in a version.
+
+    Args:
+        path: Any path.
+    """
+    try:
+        version_directory(path)
+    except ExportError:
+        return False
+    return True

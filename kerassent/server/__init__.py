@@ -1,0 +1,8 @@
+"""The embedded server: TensorFlow Serving's protocols from a Python process.
+
+Importing this imports neither TensorFlow nor a server library; `serve` does.
+"""
+
+from kerassent.server.embedded import Server, serve
+
+__all__ = ["Server", "serve"]

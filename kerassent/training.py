@@ -1,0 +1,260 @@
+"""The documented workflow as one function: reviews in, a run directory out."""
+
+import datetime
+import importlib.metadata
+import json
+import logging
+import os
+import pathlib
+import time
+from typing import Any, Literal
+
+import keras
+
+from kerassent import contract
+from kerassent.batches import DEFAULT_BATCH_SIZE, make_dataset
+from kerassent.callbacks.lr_finder import LRCurve, find_lr
+from kerassent.callbacks.one_cycle import OneCycle
+from kerassent.classifier import SentimentClassifier
+from kerassent.evaluation import evaluate
+from kerassent.preprocessing import Truncate
+from kerassent.presets import DEFAULT_PRESET
+from kerassent.review_base import ReviewsBase
+from kerassent.version import __version__
+
+WEIGHT_DECAY = 0.01
+FIND_LR_STEPS = 100
+
+_log = logging.getLogger("kerassent")
+
+
+def train(
+    reviews: ReviewsBase,
+    output: str | os.PathLike[str],
+    *,
+    preset: str = DEFAULT_PRESET,
+    valid: ReviewsBase | None = None,
+    valid_size: float | int = 0.1,
+    sequence_length: int | None = None,
+    truncate: Truncate | None = None,
+    epochs: int = 2,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    max_lr: float | Literal["auto"] = "auto",
+    seed: int = 0,
+    resume: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+    verbose: int | str = "auto",
+) -> SentimentClassifier:
+    """Fine-tunes a preset with 1cycle and writes the run directory.
+
+    AdamW with a weight decay of 0.01 that spares biases and norms. The run is
+    written to `OUTPUT.partial`, with a checkpoint after each epoch, and
+    renamed when it is whole.
+
+    Args:
+        reviews: Labelled reviews.
+        output: The run directory, which must not be there yet.
+        preset: As in `SentimentClassifier.from_preset`.
+        valid: ReviewsBase to validate on, or `None` to split some off.
+        valid_size: The share or number of reviews to split off.
+        sequence_length: As in `SentimentClassifier.from_preset`.
+        truncate: As in `SentimentClassifier.from_preset`.
+        epochs: How many times each review is seen.
+        batch_size: How many reviews make a step.
+        max_lr: The peak of the learning rate; `"auto"` lets `find_lr` say.
+        seed: Of the split, the head, dropout and the order.
+        resume: Whether to go on with an unfinished run.
+        weights: As in `SentimentClassifier.from_preset`.
+        verbose: As in `fit`.
+
+    Returns:
+        The trained classifier. `OUTPUT/train.json` says how it was made and
+        how it did on the validation part, `OUTPUT/history.csv` how each epoch
+        went.
+
+    Raises:
+        ValueError: The reviews have no labels, or an argument is out of range.
+        FileExistsError: `output` is there already, or an unfinished run of it
+            is and `resume` is false.
+
+    Example:
+        ```python
+        train(load_reviews("train.xlsx", text="Reviews", label="Sentiment"),
+              "runs/imdb", epochs=2)
+        ```
+    """
+    if reviews.labels is None:
+        raise ValueError(
+            "`reviews` must have labels: pass `label=` to `load_reviews`."
+        )
+    if epochs < 1:
+        raise ValueError(f"`epochs` must be 1 or more. Received: {epochs}")
+    run = pathlib.Path(output)
+    partial = run.with_name(run.name + ".partial")
+    check_output(run, resume=resume)
+    started = time.monotonic()
+    keras.utils.set_random_seed(seed)
+    if valid is None:
+        reviews, valid = reviews.split(test_size=valid_size, seed=seed)
+    classifier = SentimentClassifier.from_preset(
+        preset,
+        class_names=reviews.class_names,
+        sequence_length=sequence_length,
+        truncate=truncate,
+        weights=weights,
+    )
+    train_ds = make_dataset(
+        reviews, batch_size=batch_size, shuffle=True, seed=seed
+    )
+    valid_ds = make_dataset(valid, batch_size=2 * batch_size)
+    partial.mkdir(parents=True, exist_ok=True)
+    _compile(classifier)
+    max_lr = _peak(classifier, train_ds, max_lr, partial)
+    classifier.fit(
+        train_ds,
+        validation_data=valid_ds,
+        epochs=epochs,
+        callbacks=[
+            # First: it restores what the others then count from.
+            keras.callbacks.BackupAndRestore(
+                str(partial / contract.CHECKPOINTS), delete_checkpoint=False
+            ),
+            OneCycle(max_lr),
+            keras.callbacks.CSVLogger(
+                str(partial / contract.HISTORY), append=resume
+            ),
+        ],
+        verbose=verbose,
+    )
+    classifier.save_to_preset(str(partial))
+    info = {
+        "preset": preset,
+        "class_names": list(reviews.class_names),
+        "num_reviews": {"train": len(reviews), "valid": len(valid)},
+        "sequence_length": classifier.preprocessor.sequence_length,
+        "truncate": classifier.preprocessor.truncate,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "max_lr": max_lr,
+        "seed": seed,
+        "valid": evaluate(classifier, valid).to_dict(),
+        "seconds": round(time.monotonic() - started, 1),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(
+            "T", "seconds"
+        ),
+        "versions": {"kerassent": __version__}
+        | {
+            name: importlib.metadata.version(name)
+            for name in ("tensorflow", "keras", "keras-nlp")
+        },
+    }
+    _write_json(partial / contract.TRAIN_INFO, info)
+    partial.rename(run)
+    return classifier
+
+
+def look_for_lr(
+    reviews: ReviewsBase,
+    *,
+    preset: str | None = None,
+    sequence_length: int | None = None,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    num_steps: int = FIND_LR_STEPS,
+    seed: int = 0,
+    weights: str | os.PathLike[str] | None = None,
+) -> LRCurve:
+    """Returns the curve of `find_lr` under the conditions of `train`.
+
+    Args:
+        reviews: Labelled reviews.
+        preset: As in `train`; `None` is the default one.
+        sequence_length: As in `train`.
+        batch_size: As in `train`.
+        num_steps: As in `find_lr`.
+        seed: As in `train`.
+        weights: As in `train`.
+    """
+    keras.utils.set_random_seed(seed)
+    classifier = SentimentClassifier.from_preset(
+        preset or DEFAULT_PRESET,
+        class_names=reviews.class_names,
+        sequence_length=sequence_length,
+        weights=weights,
+    )
+    _compile(classifier)
+    dataset = make_dataset(
+        reviews, batch_size=batch_size, shuffle=True, seed=seed
+    )
+    return find_lr(classifier, dataset, num_steps=num_steps)
+
+
+def check_output(run: pathlib.Path, *, resume: bool) -> None:
+    """Raises if a run must not be written here; cheap, so ask early.
+
+    Args:
+        run: The run directory to be.
+        resume: Whether an unfinished run may be there.
+
+    Raises:
+        FileExistsError: It is there, or an unfinished one is.
+    """
+    partial = run.with_name(run.name + ".partial")
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise FileExistsError(
+            f"{run} is there already. Choose another output directory, or "
+            "remove this one first."
+        )
+    if partial.exists() and not resume:
+        raise FileExistsError(
+            f"An unfinished run is there: {partial}. Go on with it by "
+            "`resume=True` (`--resume`), or remove it."
+        )
+
+
+def read_info(run: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns what `train` recorded in a run directory.
+
+    Args:
+        run: The run directory.
+    """
+    text = pathlib.Path(run, contract.TRAIN_INFO).read_text("utf-8")
+    info: dict[str, Any] = json.loads(text)
+    return info
+
+
+def _compile(classifier: Any) -> None:
+    optimizer = keras.optimizers.AdamW(
+        weight_decay=WEIGHT_DECAY, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    classifier.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+
+
+def _peak(
+    classifier: Any, dataset: Any, max_lr: float | str, partial: pathlib.Path
+) -> float:
+    """Returns the peak; a found one is kept for `resume`."""
+    if not isinstance(max_lr, str):
+        return float(max_lr)
+    if max_lr != "auto":
+        raise ValueError(
+            f"`max_lr` must be a number or 'auto'. Received: {max_lr!r}"
+        )
+    kept = partial / "max_lr.json"
+    if kept.is_file():
+        return float(json.loads(kept.read_text("utf-8")))
+    _log.info("Looking for a learning rate: %d steps", FIND_LR_STEPS)
+    found = find_lr(classifier, dataset, num_steps=FIND_LR_STEPS).suggestion
+    _log.info("Training with max_lr %.2g", found)
+    _write_json(kept, found)
+    return found
+
+
+def _write_json(path: pathlib.Path, content: Any) -> None:
+    beside = path.with_suffix(".json.writing")
+    beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    beside.rename(path)

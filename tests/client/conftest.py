@@ -1,0 +1,181 @@
+"""Real servers: ours with a tiny model, and odd ones that misbehave."""
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import grpc
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+
+from kerassent.server import serve
+
+NUM_BUCKETS = 1 << 20
+
+
+class Hashing(tf.Module):
+    """A model whose probabilities tell any two texts apart."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name="text")]
+    )
+    def serve(self, text):
+        bucket = tf.strings.to_hash_bucket_fast(text, NUM_BUCKETS)
+        positive = tf.cast(bucket, tf.float32) / NUM_BUCKETS
+        probabilities = tf.stack([1 - positive, positive], axis=1)
+        class_names = tf.constant(["neg", "pös"])
+        return {
+            "label": tf.gather(class_names, tf.argmax(probabilities, axis=1)),
+            "score": tf.reduce_max(probabilities, axis=1),
+            "probabilities": probabilities,
+            "class_names": tf.repeat(
+                class_names[tf.newaxis], tf.shape(text)[0], axis=0
+            ),
+        }
+
+
+def save(module, path):
+    tf.saved_model.save(
+        module, str(path), signatures={"serving_default": module.serve}
+    )
+
+
+@pytest.fixture(scope="session")
+def hashing():
+    return Hashing()
+
+
+@pytest.fixture(scope="session")
+def served(hashing, tmp_path_factory):
+    base_path = tmp_path_factory.mktemp("models") / "sentiment"
+    save(hashing, base_path / "3")
+    with serve(
+        base_path, model_name="sentiment", port=0, rest_api_port=0
+    ) as server:
+        yield server
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def url(request, served):
+    return served.grpc_url if request.param == "grpc" else served.rest_url
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def raw_server():
+    """Starts a server that hands each connection to a function."""
+    with ExitStack() as stack:
+
+        def start(handle):
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def accept():
+                while True:
+                    try:
+                        connection, _ = server.accept()
+                    except OSError:
+                        return
+                    stack.callback(connection.close)
+                    handle(connection)
+
+            threading.Thread(target=accept, daemon=True).start()
+            # Wakes `accept` where closing the socket alone would not.
+            stack.callback(server.shutdown, socket.SHUT_RDWR)
+            return server.getsockname()[1]
+
+        yield start
+
+
+@pytest.fixture
+def http_server():
+    """Starts an HTTP server that gives one answer and keeps the requests."""
+    servers = []
+
+    def start(status, body, *, port=0, headers=(), ssl_context=None):
+        answer = SimpleNamespace(body=body, requests=[])
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                size = int(self.headers.get("Content-Length", 0))
+                answer.requests.append(
+                    SimpleNamespace(
+                        path=self.path,
+                        headers=self.headers,
+                        body=self.rfile.read(size),
+                    )
+                )
+                self.send_response(status)
+                for name, value in headers:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_POST = do_GET
+
+            def log_message(self, *args):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if ssl_context:
+            server.socket = ssl_context.wrap_socket(
+                server.socket, server_side=True
+            )
+        # A short poll, since `shutdown` waits for it.
+        threading.Thread(
+            target=server.serve_forever, args=[0.02], daemon=True
+        ).start()
+        servers.append(server)
+        answer.port = server.server_port
+        return answer
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def grpc_server():
+    """Starts a gRPC server that answers with the given functions."""
+    servers = []
+
+    def start(*, predict=None, status=None, metadata=None, credentials=None):
+        predictions = prediction_service_pb2_grpc.PredictionServiceServicer()
+        models = model_service_pb2_grpc.ModelServiceServicer()
+        if predict:
+            predictions.Predict = predict
+        if metadata:
+            predictions.GetModelMetadata = metadata
+        if status:
+            models.GetModelStatus = status
+        server = grpc.server(ThreadPoolExecutor(4))
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            predictions, server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            models, server
+        )
+        if credentials:
+            port = server.add_secure_port("127.0.0.1:0", credentials)
+        else:
+            port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        servers.append(server)
+        return port
+
+    yield start
+    for server in servers:
+        server.stop(None).wait()

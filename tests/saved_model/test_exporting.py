@@ -1,0 +1,207 @@
+import json
+import os
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerassent.errors import ExportError
+from kerassent.saved_model import exporting
+from kerassent.saved_model.exporting import export
+from kerassent.saved_model.loading import ExportedModel, version_directory
+
+TEXTS = [
+    "a good film",
+    "bad " * 40,
+    "",
+    "caf\u00e9 \u4f60\u597d \U0001f600",
+    "good\x00bad",
+    b"\xff\xfe",
+]
+
+
+@pytest.fixture
+def exported(make_classifier, tmp_path):
+    classifier = make_classifier(
+        ("neg", "mixed \u00bd", "pos"), temperature=2.0
+    )
+    return classifier, export(classifier, tmp_path / "models" / "sentiment")
+
+
+def test_the_export_answers_as_the_classifier_does(exported):
+    classifier, directory = exported
+    model = ExportedModel(directory)
+    assert model.class_names == classifier.class_names
+    assert model.predict_proba(TEXTS) == pytest.approx(
+        classifier.predict_proba(TEXTS), abs=1e-5
+    )
+
+
+def test_the_signature_is_the_wires(exported):
+    serve = tf.saved_model.load(str(exported[1])).signatures["serving_default"]
+    (name, spec), *others = serve.structured_input_signature[1].items()
+    assert (name, spec.dtype, spec.shape.as_list(), others) == (
+        "text",
+        tf.string,
+        [None],
+        [],
+    )
+    outputs = {
+        name: (spec.dtype, spec.shape.rank)
+        for name, spec in serve.structured_outputs.items()
+    }
+    assert outputs == {
+        "label": (tf.string, 1),
+        "score": (tf.float32, 1),
+        "probabilities": (tf.float32, 2),
+        "class_names": (tf.string, 2),
+    }
+
+
+def test_outputs_agree_with_each_other(exported):
+    serve = tf.saved_model.load(str(exported[1])).signatures["serving_default"]
+    answer = {k: v.numpy() for k, v in serve(text=tf.constant(TEXTS)).items()}
+    best = answer["probabilities"].argmax(axis=1)
+    rows = np.arange(len(TEXTS))
+    assert (answer["label"] == answer["class_names"][rows, best]).all()
+    assert (answer["score"] == answer["probabilities"][rows, best]).all()
+    assert answer["probabilities"].sum(axis=1) == pytest.approx(1.0, abs=1e-6)
+    names = ["neg", "mixed \u00bd", "pos"]
+    assert (answer["class_names"] == [n.encode() for n in names]).all()
+
+
+def test_an_empty_batch_gives_no_rows(exported):
+    serve = tf.saved_model.load(str(exported[1])).signatures["serving_default"]
+    answer = serve(text=tf.constant([], tf.string))
+    assert {k: v.shape.as_list() for k, v in answer.items()} == {
+        "label": [0],
+        "score": [0],
+        "probabilities": [0, 3],
+        "class_names": [0, 3],
+    }
+
+
+def test_versions_count_up(make_classifier, tmp_path):
+    classifier = make_classifier()
+    assert export(classifier, tmp_path) == tmp_path / "1"
+    assert export(classifier, tmp_path) == tmp_path / "2"
+    assert export(classifier, tmp_path, version=7) == tmp_path / "7"
+    assert export(classifier, tmp_path) == tmp_path / "8"
+    assert version_directory(tmp_path) == tmp_path / "8"
+    with pytest.raises(ExportError, match="7 is there already"):
+        export(classifier, tmp_path, version=7)
+
+
+def test_two_exports_at_once_get_two_versions(make_classifier, tmp_path):
+    from kerassent.saved_model.publish import new_version
+
+    barrier = threading.Barrier(2)
+    published = []
+
+    def write():
+        with new_version(tmp_path, None) as (staging, found):
+            (staging / "file").write_text("x")
+            barrier.wait()
+        published.extend(found)
+
+    threads = [threading.Thread(target=write) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(published) == [tmp_path / "1", tmp_path / "2"]
+
+
+def test_nothing_is_left_of_an_export_that_fails(
+    make_classifier, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(exporting, "_TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="does not reproduce the classifier"):
+        export(make_classifier(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_servers_user_can_read_it(exported):
+    assert os.stat(exported[1]).st_mode & 0o777 == 0o755
+
+
+def test_each_weight_is_stored_once(exported):
+    classifier, directory = exported
+    data = sum(
+        f.stat().st_size for f in (directory / "variables").glob("*.data*")
+    )
+    weights = sum(4 * int(np.prod(w.shape)) for w in classifier.weights)
+    assert weights <= data < 1.2 * weights + 4096
+
+
+def test_it_says_what_made_it(exported):
+    info = json.loads((exported[1] / "assets.extra/kerassent.json").read_text())
+    assert info["class_names"] == ["neg", "mixed \u00bd", "pos"]
+    assert (info["sequence_length"], info["truncate"]) == (16, "head")
+    assert info["temperature"] == 2.0
+    assert info["versions"]["tensorflow"] == tf.__version__
+
+
+def test_a_run_directory_can_be_exported(make_classifier, tmp_path):
+    classifier = make_classifier()
+    classifier.save_to_preset(str(tmp_path / "run"))
+    directory = export(tmp_path / "run", tmp_path / "models")
+    assert ExportedModel(directory).predict_proba(TEXTS) == pytest.approx(
+        classifier.predict_proba(TEXTS), abs=1e-5
+    )
+
+
+def test_keras_nlps_own_tokenizer_is_refused(
+    make_classifier, tmp_path, vocabulary
+):
+    import keras_nlp
+
+    classifier = make_classifier()
+    classifier.preprocessor.tokenizer = keras_nlp.models.DistilBertTokenizer(
+        vocabulary, lowercase=True
+    )
+    with pytest.raises(ExportError, match="holds 'CaseFoldUTF8', which"):
+        export(classifier, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_keras_nlps_own_preprocessor_is_refused(
+    make_classifier, tmp_path, vocabulary
+):
+    import keras_nlp
+
+    classifier = make_classifier()
+    classifier.preprocessor = (
+        keras_nlp.models.DistilBertTextClassifierPreprocessor(
+            keras_nlp.models.DistilBertTokenizer(vocabulary),
+            sequence_length=16,
+        )
+    )
+    with pytest.raises(ExportError, match="RoundRobinTrim"):
+        export(classifier, tmp_path)
+
+
+def test_errors_say_what_is_wrong(make_classifier, tmp_path):
+    with pytest.raises(ValueError, match="`version` must be 1 or more"):
+        export(make_classifier(), tmp_path, version=0)
+    classifier = make_classifier()
+    classifier.preprocessor = None
+    with pytest.raises(ExportError, match="has no preprocessor"):
+        export(classifier, tmp_path)
+    with pytest.raises(ExportError, match="holds no SavedModel"):
+        ExportedModel(tmp_path)
+
+
+def test_another_saved_model_is_told_apart(tmp_path):
+    module = tf.Module()
+    module.f = tf.function(
+        lambda x: {"y": x + 1}, input_signature=[tf.TensorSpec([None])]
+    )
+    tf.saved_model.save(
+        module,
+        str(tmp_path / "1"),
+        signatures=module.f.get_concrete_function(),
+    )
+    with pytest.raises(ExportError, match=r"outputs \['y'\], expected"):
+        ExportedModel(tmp_path)

@@ -1,0 +1,242 @@
+import subprocess
+import sys
+import textwrap
+
+import keras
+import keras_nlp
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerassent.batches import make_dataset
+from kerassent.classifier import SentimentClassifier, saved_class_names
+
+TEXTS = ["a good film", "very bad . very bad . very bad", "", b"\xff tea"]
+
+
+def test_predict_proba_is_softmax_of_the_raw_logits(make_classifier):
+    classifier = make_classifier()
+    logits = classifier.predict(tf.data.Dataset.from_tensors(TEXTS), verbose=0)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert classifier.predict_proba(TEXTS) == pytest.approx(expected, abs=1e-6)
+
+
+def test_temperature_divides_the_logits(make_classifier):
+    cool = make_classifier(temperature=0.1)
+    logits = cool.predict(tf.data.Dataset.from_tensors(TEXTS), verbose=0) / 0.1
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert cool.predict_proba(TEXTS) == pytest.approx(expected, abs=1e-5)
+
+
+def test_order_and_batches_do_not_change_a_texts_answer(make_classifier):
+    classifier = make_classifier()
+    together = classifier.predict_proba(TEXTS)
+    alone = [classifier.predict_proba([text])[0] for text in TEXTS]
+    assert together == pytest.approx(np.array(alone), abs=1e-5)
+    small = classifier.predict_proba(TEXTS, batch_size=1)
+    assert small == pytest.approx(together, abs=1e-5)
+
+
+def test_no_texts_give_no_rows(make_classifier):
+    classifier = make_classifier(class_names=("a", "b", "c"))
+    assert classifier.predict_proba([]).shape == (0, 3)
+
+
+def test_a_saved_classifier_is_all_again(make_classifier, tmp_path):
+    classifier = make_classifier(
+        class_names=("sad", "so-so", "glad"), temperature=1.5, dropout=0.3
+    )
+    classifier.preprocessor.truncate = "head_tail"
+    classifier.save_to_preset(str(tmp_path))
+    found = SentimentClassifier.from_preset(tmp_path)
+    assert type(found) is SentimentClassifier
+    assert found.class_names == ("sad", "so-so", "glad")
+    assert (found.temperature, found.dropout) == (1.5, 0.3)
+    assert found.preprocessor.sequence_length == 16
+    assert found.preprocessor.truncate == "head_tail"
+    for old, new in zip(classifier.weights, found.weights, strict=True):
+        assert np.array_equal(old, new)
+    assert found.predict_proba(TEXTS) == pytest.approx(
+        classifier.predict_proba(TEXTS), abs=1e-6
+    )
+
+
+def test_loading_takes_another_length_and_truncation(make_classifier, tmp_path):
+    make_classifier().save_to_preset(str(tmp_path))
+    found = SentimentClassifier.from_preset(
+        tmp_path, sequence_length=9, truncate="tail"
+    )
+    assert found.preprocessor.sequence_length == 9
+    assert found.preprocessor.truncate == "tail"
+
+
+def test_other_class_names_give_a_new_head_on_the_same_backbone(
+    make_classifier, tmp_path
+):
+    classifier = make_classifier()
+    classifier.save_to_preset(str(tmp_path))
+    found = SentimentClassifier.from_preset(
+        tmp_path, class_names=["no", "maybe", "yes"]
+    )
+    assert found.class_names == ("no", "maybe", "yes")
+    assert found.output_shape == (None, 3)
+    for old, new in zip(
+        classifier.backbone.weights, found.backbone.weights, strict=True
+    ):
+        assert np.array_equal(old, new)
+
+
+def test_the_same_class_names_keep_the_head(make_classifier, tmp_path):
+    classifier = make_classifier()
+    classifier.save_to_preset(str(tmp_path))
+    found = SentimentClassifier.from_preset(
+        tmp_path, class_names=["neg", "pos"]
+    )
+    assert np.array_equal(
+        classifier.output_dense.kernel, found.output_dense.kernel
+    )
+
+
+def test_a_preset_without_a_task_takes_class_names(tiny_preset):
+    found = SentimentClassifier.from_preset(
+        tiny_preset, class_names=["neg", "pos"]
+    )
+    # 400 is the default, 32 the most this backbone can do.
+    assert found.preprocessor.sequence_length == 32
+    assert saved_class_names(tiny_preset) == ()
+    with pytest.raises(
+        ValueError, match="has no classes yet: pass `class_names`"
+    ):
+        SentimentClassifier.from_preset(tiny_preset)
+
+
+def test_saving_a_loaded_classifier_works(make_classifier, tmp_path):
+    make_classifier().save_to_preset(str(tmp_path / "a"))
+    SentimentClassifier.from_preset(tmp_path / "a").save_to_preset(
+        str(tmp_path / "b")
+    )
+    assert saved_class_names(tmp_path / "b") == ("neg", "pos")
+
+
+def test_nothing_in_a_preset_is_a_pickle(make_classifier, tmp_path):
+    make_classifier().save_to_preset(str(tmp_path))
+    files = {p.name for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == {
+        "config.json",
+        "metadata.json",
+        "model.weights.h5",
+        "preprocessor.json",
+        "task.json",
+        "task.weights.h5",
+        "tokenizer.json",
+        "vocabulary.txt",
+    }
+
+
+def test_fit_learns_and_keeps_the_labels_meaning(make_classifier, easy_reviews):
+    classifier = make_classifier()
+    classifier.compile(
+        keras.optimizers.Adam(1e-2),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    dataset = make_dataset(easy_reviews, batch_size=16, shuffle=True, seed=0)
+    classifier.fit(dataset, epochs=4, verbose=0)
+    answers = classifier.predict_proba(["a wonderful film", "an awful film"])
+    assert answers[0, 1] > 0.9
+    assert answers[1, 0] > 0.9
+
+
+@pytest.mark.parametrize(
+    "class_names, error, message",
+    [
+        ("pos", TypeError, "must be a list of strings"),
+        ([0, 1], TypeError, r"must be a list of strings.*Received: \[0, 1\]"),
+        (["pos"], ValueError, "two or more different names"),
+        (["pos", "pos"], ValueError, "two or more different names"),
+    ],
+)
+def test_bad_class_names(make_classifier, class_names, error, message):
+    with pytest.raises(error, match=message):
+        make_classifier(class_names=class_names)
+
+
+def test_other_bad_arguments(make_classifier, tiny_preset):
+    with pytest.raises(ValueError, match="`temperature` must be above 0"):
+        make_classifier(temperature=0)
+    with pytest.raises(ValueError, match="at most 32.*Received: 33"):
+        make_classifier(sequence_length=33)
+    with pytest.raises(ValueError, match="at most 32.*Received: 400"):
+        SentimentClassifier.from_preset(
+            tiny_preset, class_names=["a", "b"], sequence_length=400
+        )
+
+
+def run_python(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_the_backbone_loads_where_kerassent_is_not(make_classifier, tmp_path):
+    classifier = make_classifier()
+    classifier.save_to_preset(str(tmp_path))
+    total = run_python(
+        """
+        import sys
+        sys.modules["kerassent"] = None  # an import of it would fail
+        import keras_nlp, numpy as np
+        backbone = keras_nlp.models.DistilBertBackbone.from_preset(sys.argv[1])
+        print(type(backbone).__name__)
+        print(sum(float(np.abs(w).sum()) for w in backbone.weights))
+        """,
+        tmp_path,
+    )
+    expected = sum(float(np.abs(w).sum()) for w in classifier.backbone.weights)
+    assert total[0] == "DistilBertBackbone"
+    assert float(total[1]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_keras_nlps_base_classes_still_give_its_own(
+    make_classifier, tmp_path, vocabulary
+):
+    """Whatever the hash seed: keras-hub looks through an unordered set."""
+    make_classifier().backbone.save_to_preset(str(tmp_path))
+    keras_nlp.models.DistilBertTokenizer(vocabulary).save_to_preset(
+        str(tmp_path)
+    )
+    names = run_python(
+        """
+        import sys
+        import kerassent.classifier
+        import keras_nlp
+        from keras_hub.src.utils import preset_utils
+        models, preset = keras_nlp.models, sys.argv[1]
+        bases = [
+            models.TextClassifier,
+            models.TextClassifierPreprocessor,
+            models.Tokenizer,
+        ]
+        for base, kwargs in zip(bases, ({"num_classes": 2}, {}, {})):
+            print(type(base.from_preset(preset, **kwargs)).__name__)
+        # And no order of that set could give another class.
+        for base in bases:
+            print(*{
+                found.__name__
+                for found in preset_utils.list_subclasses(base)
+                if found.backbone_cls is models.DistilBertBackbone
+            })
+        """,
+        tmp_path,
+    )
+    own = [
+        "DistilBertTextClassifier",
+        "DistilBertTextClassifierPreprocessor",
+        "DistilBertTokenizer",
+    ]
+    assert names == own + own
