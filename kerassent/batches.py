@@ -12,6 +12,8 @@ DEFAULT_BATCH_SIZE = 32
 
 # How many reviews a stream is shuffled among: at IMDB's mean length 22 MB.
 _STREAM_BUFFER = 16384
+# How many batches are sorted by length together.
+_WINDOW = 32
 
 
 def make_dataset(
@@ -24,7 +26,10 @@ def make_dataset(
     """Returns batches of `(text, label)`, or of `text` without labels.
 
     `fit` on plain lists never shuffles in keras-nlp, and a spreadsheet is
-    often sorted by class: shuffle what you train on.
+    often sorted by class: shuffle what you train on. A batch is padded to its
+    longest text, so with `shuffle` texts of about the same length in bytes
+    share one: of each 32 batches' worth of shuffled reviews the shortest make
+    the first batch and so on, and the batches are shuffled again.
 
     Args:
         reviews: What `load_reviews` returned. A stream is read again in each
@@ -44,41 +49,43 @@ def make_dataset(
         raise ValueError(
             f"`batch_size` must be 1 or more. Received: {batch_size}"
         )
-    source = _from_stream if isinstance(reviews, ReviewStream) else _from_memory
-    dataset = source(reviews, batch_size, shuffle, seed)
-    return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def _from_memory(
-    reviews: ReviewsBase, batch_size: int, shuffle: bool, seed: int | None
-) -> Any:
-    texts = tf.constant(encode_texts(reviews.texts))
-    dataset = tf.data.Dataset.range(len(reviews))
+    dataset = _rows(reviews)
     if shuffle:
-        dataset = dataset.shuffle(len(reviews), seed=seed)
-    dataset = dataset.batch(batch_size)
-    if reviews.labels is None:
-        return dataset.map(lambda rows: tf.gather(texts, rows))
-    labels = tf.constant(reviews.label_ids)
-    return dataset.map(
-        lambda rows: (tf.gather(texts, rows), tf.gather(labels, rows))
+        streamed = isinstance(reviews, ReviewStream)
+        dataset = dataset.shuffle(
+            _STREAM_BUFFER if streamed else len(reviews), seed=seed
+        )
+        dataset = _batched_by_length(dataset, batch_size)
+        dataset = dataset.shuffle(_WINDOW, seed=seed)
+    else:
+        dataset = dataset.batch(batch_size)
+    num_batches = -(-len(reviews) // batch_size)
+    return dataset.apply(
+        tf.data.experimental.assert_cardinality(num_batches)
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def _rows(reviews: ReviewsBase) -> Any:
+    """Returns a dataset of `(text, label)`, or of `(text,)`."""
+    labelled = reviews.labels is not None
+    if not isinstance(reviews, ReviewStream):
+        texts = tf.constant(encode_texts(reviews.texts))
+        columns = (texts, reviews.label_ids) if labelled else texts
+        return tf.data.Dataset.from_tensor_slices(columns)
+    text_spec = tf.TensorSpec([], tf.string)
+    label_spec = tf.TensorSpec([], tf.int32)
+    return tf.data.Dataset.from_generator(
+        lambda: reviews.iter_rows() if labelled else iter(reviews.texts),
+        output_signature=(text_spec, label_spec) if labelled else text_spec,
     )
 
 
-def _from_stream(
-    reviews: ReviewsBase, batch_size: int, shuffle: bool, seed: int | None
-) -> Any:
-    labelled = reviews.labels is not None
-    text_spec = tf.TensorSpec([], tf.string)
-    label_spec = tf.TensorSpec([], tf.int32)
+def _batched_by_length(dataset: Any, batch_size: int) -> Any:
+    def batches(text: Any, *label: Any) -> Any:
+        order = tf.argsort(tf.strings.length(text))
+        columns = tuple(tf.gather(column, order) for column in (text, *label))
+        return tf.data.Dataset.from_tensor_slices(
+            columns if label else columns[0]
+        ).batch(batch_size)
 
-    def rows() -> Any:
-        return reviews.iter_rows() if labelled else iter(reviews.texts)
-
-    dataset = tf.data.Dataset.from_generator(
-        rows,
-        output_signature=(text_spec, label_spec) if labelled else text_spec,
-    ).apply(tf.data.experimental.assert_cardinality(len(reviews)))
-    if shuffle:
-        dataset = dataset.shuffle(_STREAM_BUFFER, seed=seed)
-    return dataset.batch(batch_size)
+    return dataset.batch(_WINDOW * batch_size).flat_map(batches)

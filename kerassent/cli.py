@@ -1,5 +1,6 @@
 """The `kerassent` command: parse, call one library function, print."""
 
+import contextlib
 import json
 import logging
 import os
@@ -111,7 +112,7 @@ def presets(as_json: bool) -> None:
 @click.option("--sequence-length", type=int, help="The most tokens of a text.")
 @click.option("--batch-size", type=int, default=32, show_default=True)
 @click.option("--limit", type=int, help="Look at so many reviews only.")
-@click.option("--num-steps", type=int, default=100, show_default=True)
+@click.option("--num-steps", type=int, default=60, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The whole curve.")
 def find_lr(
@@ -220,8 +221,18 @@ def train(
         options["valid_size"] = int(options["valid_size"])
     if preset is not None:
         options["preset"] = preset
+    # A bar where somebody watches; else a line an epoch. Keras writes both to
+    # stdout, which is for data.
+    verbose = "auto" if sys.stderr.isatty() else 2
     try:
-        run(reviews, output, max_lr=_peak(max_lr), **options)
+        with contextlib.redirect_stdout(sys.stderr):
+            run(
+                reviews,
+                output,
+                max_lr=_peak(max_lr),
+                verbose=verbose,
+                **options,
+            )
     except KeyboardInterrupt:
         click.secho(
             "\nStopped. The finished epochs are kept: go on with the same "

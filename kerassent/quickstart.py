@@ -10,6 +10,7 @@ import openpyxl
 
 from kerassent import contract
 from kerassent.client import Client
+from kerassent.errors import KerassentError
 from kerassent.evaluation import evaluate
 from kerassent.presets import DEFAULT_PRESET, find_preset
 from kerassent.reviews import Reviews, load_reviews
@@ -66,6 +67,7 @@ def quickstart(
         PresetError: The pretrained weights cannot be had.
         ExportError: The export does not reproduce the classifier.
         ServingError: The served model does not answer.
+        KerassentError: It does, with other labels than the sentences have.
     """
     home = pathlib.Path(output)
     files = {"train": home / "train.xlsx", "test": home / "test.xlsx"}
@@ -110,6 +112,12 @@ def quickstart(
 
     say("6. Served, and asked over both protocols")
     labels = _ask(models, say)
+    expected = [label for _, label in QUESTIONS]
+    if any(found != expected for found in labels.values()):
+        raise KerassentError(
+            f"The model of the sample answered {labels}; {expected} was "
+            "expected from both. Please report it, with the versions in use."
+        )
 
     say("By hand:")
     for line in (

@@ -23,7 +23,10 @@ from kerassent.review_base import ReviewsBase
 from kerassent.version import __version__
 
 WEIGHT_DECAY = 0.01
-FIND_LR_STEPS = 100
+
+# The range in which fine-tuning goes from learning nothing to diverging.
+_FIND_LR = {"start_lr": 1e-6, "end_lr": 1e-2}
+FIND_LR_STEPS = 60
 
 _log = logging.getLogger("kerassent")
 
@@ -89,6 +92,12 @@ def train(
         )
     if epochs < 1:
         raise ValueError(f"`epochs` must be 1 or more. Received: {epochs}")
+    if not isinstance(max_lr, str):
+        OneCycle(max_lr)  # says early what is wrong with it
+    elif max_lr != "auto":
+        raise ValueError(
+            f"`max_lr` must be a number or 'auto'. Received: {max_lr!r}"
+        )
     run = pathlib.Path(output)
     partial = run.with_name(run.name + ".partial")
     check_output(run, resume=resume)
@@ -185,7 +194,7 @@ def look_for_lr(
     dataset = make_dataset(
         reviews, batch_size=batch_size, shuffle=True, seed=seed
     )
-    return find_lr(classifier, dataset, num_steps=num_steps)
+    return find_lr(classifier, dataset, num_steps=num_steps, **_FIND_LR)
 
 
 def check_output(run: pathlib.Path, *, resume: bool) -> None:
@@ -240,15 +249,12 @@ def _peak(
     """Returns the peak; a found one is kept for `resume`."""
     if not isinstance(max_lr, str):
         return float(max_lr)
-    if max_lr != "auto":
-        raise ValueError(
-            f"`max_lr` must be a number or 'auto'. Received: {max_lr!r}"
-        )
     kept = partial / "max_lr.json"
     if kept.is_file():
         return float(json.loads(kept.read_text("utf-8")))
     _log.info("Looking for a learning rate: %d steps", FIND_LR_STEPS)
-    found = find_lr(classifier, dataset, num_steps=FIND_LR_STEPS).suggestion
+    curve = find_lr(classifier, dataset, num_steps=FIND_LR_STEPS, **_FIND_LR)
+    found = curve.suggestion
     _log.info("Training with max_lr %.2g", found)
     _write_json(kept, found)
     return found

@@ -72,3 +72,15 @@ def test_a_stream_gives_the_same_rows(stream, easy_rows, easy_reviews):
 def test_batch_size_below_one_is_refused(easy_reviews):
     with pytest.raises(ValueError, match="`batch_size` must be 1 or more"):
         make_dataset(easy_reviews, batch_size=0)
+
+
+def test_texts_of_like_length_share_a_batch():
+    rng = np.random.default_rng(0)
+    reviews = Reviews(["x" * n for n in rng.integers(1, 1000, 640)])
+    batches = list(make_dataset(reviews, batch_size=20, shuffle=True, seed=0))
+    spreads = [np.ptp([len(t) for t in batch.numpy()]) for batch in batches]
+    # 32 batches of sorted lengths up to 1000 span about 31 each; unsorted
+    # ones would span about 900.
+    assert np.mean(spreads) < 40
+    means = [np.mean([len(t) for t in batch.numpy()]) for batch in batches]
+    assert sorted(means) != means

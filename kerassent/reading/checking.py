@@ -171,8 +171,6 @@ class CheckedRows:
             if value and is_date(raw):
                 self.dates += 1
         if isinstance(value, Unreadable):
-            if value.is_empty and self._drop_empty and place == self._text:
-                return ""
             self._add(row, value, place)
             return None
         if not value.isascii():

@@ -20,13 +20,10 @@ class Unreadable:
         what: What the cell holds, to follow "3 rows have": a formula
             without a stored value.
         fix: What to do about it, a whole sentence; `{them}` stands for it.
-        is_empty: Whether there is nothing in it that could be a text, so that
-            `drop_empty=True` leaves the row out.
     """
 
     what: str
     fix: str
-    is_empty: bool = False
 
 
 def is_date(value: object) -> bool:

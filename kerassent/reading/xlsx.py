@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import openpyxl
-from defusedxml import (
-    DefusedXmlException,
-)
+from defusedxml import DefusedXmlException
 
 from kerassent.errors import DataError, listed
 from kerassent.reading.columns import nearest
@@ -27,10 +25,12 @@ _ESCAPE = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")
 _NO_VALUE = Unreadable(
     "a formula without a stored value",
     "Open the file in Excel or LibreOffice and save it there. If {them} should "
-    "be a text that begins with '=', store it as text, or pass "
-    "`drop_empty=True` to leave {them} out.",
-    is_empty=True,
+    "be a text that begins with '=', store it as text.",
 )
+# No formula begins like this. Programs that write any text with a leading "="
+# as a formula (pandas does) write "===spoilers===" so too, and the formula is
+# the whole text.
+_TEXT_AS_FORMULA = re.compile(r"=\s*[=*/^&<>,;)]")
 
 
 class XlsxTable(Table):
@@ -100,13 +100,20 @@ class XlsxTable(Table):
                     valueless.append((row, place))
         if valueless:
             formulas = self._formulas(places, valueless[-1][0])
-            for row, place in formulas.intersection(valueless):
-                rows[row - first][places.index(place)] = _NO_VALUE
+            for row, place in valueless:
+                formula = formulas.get((row, place))
+                if formula is None:
+                    continue
+                rows[row - first][places.index(place)] = (
+                    formula if _TEXT_AS_FORMULA.match(formula) else _NO_VALUE
+                )
                 last = max(last, row)
         return rows[: last + 1 - first]
 
-    def _formulas(self, places: list[int], last: int) -> set[tuple[int, int]]:
-        """Returns row and place of each formula in columns, up to a row.
+    def _formulas(
+        self, places: list[int], last: int
+    ) -> dict[tuple[int, int], str]:
+        """Returns the formulas in columns, up to a row, by row and place.
 
         Among the stored values a formula without one looks like a cell that
         is only formatted; only among the formulas do they differ.
@@ -116,7 +123,7 @@ class XlsxTable(Table):
         sheet.reset_dimensions()
         first = self._header_row + 1
         return {
-            (row, place)
+            (row, place): str(cells[place].value)
             for row, cells in enumerate(
                 sheet.iter_rows(
                     min_row=first, max_row=last, max_col=len(self._columns)

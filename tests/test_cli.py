@@ -1,0 +1,245 @@
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from kerassent.cli import main
+from kerassent.saved_model.exporting import export
+from kerassent.server import serve
+
+
+def kerassent(*arguments, code=0):
+    found = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert found.exit_code == code, (found.stderr, found.exception)
+    return found
+
+
+@pytest.fixture
+def reviews_csv(easy_rows, tmp_path):
+    file = tmp_path / "reviews.csv"
+    with file.open("w", newline="") as opened:
+        csv.writer(opened).writerows([("Reviews", "Sentiment"), *easy_rows])
+    return file
+
+
+COLUMNS = ("--text", "Reviews", "--label", "Sentiment")
+
+
+def test_train_evaluate_export_predict(reviews_csv, tiny_preset, tmp_path):
+    run, models = tmp_path / "runs" / "easy", tmp_path / "models" / "easy"
+    trained = kerassent(
+        *("train", reviews_csv, *COLUMNS, "--output", run),
+        *("--preset", tiny_preset, "--epochs", 2, "--batch-size", 16),
+        *("--max-lr", 1e-2, "--limit", 100, "--valid-size", 20),
+    )
+    assert f"Next: kerassent export {run}" in trained.stdout
+    assert "160 reviews" not in trained.stderr  # --limit came before
+    assert "100 reviews" in trained.stderr
+    info = json.loads((run / "train.json").read_text())
+    assert info["num_reviews"] == {"train": 80, "valid": 20}
+
+    shown = kerassent("evaluate", run, reviews_csv, *COLUMNS).stdout
+    assert "160 reviews" in shown
+    found = json.loads(
+        kerassent("evaluate", run, reviews_csv, *COLUMNS, "--json").stdout
+    )
+    assert f"accuracy {found['accuracy']:.4f}" in shown
+    assert found["num_reviews"] == 160
+    assert sum(map(sum, found["confusion_matrix"])) == 160
+
+    exported = kerassent("export", run, models).stdout.strip()
+    assert exported == str(models / "1")
+
+    texts = ["a good film", "\u00fc \U0001f600"]
+    for model in (run, models, exported):
+        lines = kerassent(
+            "predict", model, *texts, "--json"
+        ).stdout.splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert [row["text"] for row in rows] == texts
+        for row in rows:
+            assert set(row) == {"text", "label", "score", "probabilities"}
+            assert row["score"] == row["probabilities"][row["label"]]
+    plain = kerassent("predict", run, texts[0]).stdout
+    assert plain == f"{rows[0]['label']}  {rows[0]['score']:.4f}  {texts[0]}\n"
+
+
+def test_predict_asks_a_server(make_classifier, tmp_path):
+    classifier = make_classifier()
+    export(classifier, tmp_path / "tiny")
+    expected = classifier.predict_proba(["good"])[0]
+    with serve(tmp_path / "tiny", port=0, rest_api_port=0) as server:
+        for url in (server.grpc_url, server.rest_url):
+            asked = ("predict", "--url", url, "--model-name", "tiny", "good")
+            row = json.loads(kerassent(*asked, "--json").stdout)
+            assert list(row["probabilities"].values()) == pytest.approx(
+                expected.tolist(), abs=1e-5
+            )
+
+
+def test_find_lr_prints_an_option_of_train(reviews_csv, tiny_preset):
+    arguments = (
+        *("find-lr", reviews_csv, *COLUMNS, "--preset", tiny_preset),
+        *("--num-steps", 30, "--batch-size", 8),
+    )
+    option, value = kerassent(*arguments).stdout.split()
+    curve = json.loads(kerassent(*arguments, "--json").stdout)
+    assert option == "--max-lr"
+    assert float(value) == pytest.approx(curve["suggestion"], rel=0.06)
+    assert len(curve["losses"]) == len(curve["learning_rates"]) <= 30
+
+
+def test_presets_are_listed():
+    assert "minilm_l6_en_uncased" in kerassent("presets").stdout
+    lines = kerassent("presets", "--json").stdout.splitlines()
+    names = {json.loads(line)["name"] for line in lines}
+    assert names >= {"minilm_l6_en_uncased", "distil_bert_base_en_uncased"}
+
+
+def test_an_error_is_one_line_and_code_1(tmp_path, reviews_csv):
+    failed = kerassent("predict", tmp_path / "nope", "good", code=1)
+    assert failed.stderr.startswith("Error: There is no trained model at")
+    assert failed.stderr.count("\n") == 1
+    wrong = kerassent(
+        *("train", reviews_csv, "--text", "Review", "--label", "Sentiment"),
+        *("--output", tmp_path / "run"),
+        code=1,
+    )
+    assert "Pass `text='Reviews'`?" in wrong.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_call_is_code_2():
+    assert "Give a MODEL and a TEXT" in kerassent("predict", code=2).stderr
+    assert (
+        "--url needs --model-name"
+        in kerassent(
+            "predict", "--url", "grpc://localhost:1", "good", code=2
+        ).stderr
+    )
+    assert "No such option" in kerassent("presets", "--jsno", code=2).stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    failed = CliRunner().invoke(
+        main, ["--debug", "predict", str(tmp_path / "nope"), "good"]
+    )
+    assert "no trained model" in str(failed.exception)
+
+
+def test_every_command_has_help():
+    shown = kerassent("--help").stdout
+    for name, command in main.commands.items():
+        assert name in shown
+        assert command.help
+        assert "Usage" in kerassent(name, "--help").stdout
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_how_to_ask_and_stops_cleanly(
+    make_classifier, tmp_path, number
+):
+    export(make_classifier(), tmp_path / "tiny")
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from kerassent.cli import main; main()"),
+            *("serve", str(tmp_path / "tiny"), "--port", "0"),
+            *("--rest-api-port", str(port)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith("Ctrl-C"):
+            break
+    (curl,) = [line.strip() for line in lines if "curl" in line]
+    answer = subprocess.run(
+        ["sh", "-c", f"{curl} -s --noproxy '*'"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.loads(answer)["predictions"][0]["label"] in ("neg", "pos")
+    os.kill(process.pid, number)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Stopped." in rest
+    assert "Traceback" not in rest
+
+
+def test_ctrl_c_ends_training_and_resume_goes_on(
+    reviews_csv, tiny_preset, tmp_path
+):
+    run = tmp_path / "run"
+    command = [
+        *(sys.executable, "-c", "from kerassent.cli import main; main()"),
+        *("train", str(reviews_csv), *COLUMNS, "--output", str(run)),
+        *("--preset", str(tiny_preset), "--epochs", "40"),
+        *("--batch-size", "16", "--max-lr", "1e-2"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    history = run.with_name("run.partial") / "history.csv"
+    deadline = time.monotonic() + 120
+    while not history.exists() or len(history.read_text().splitlines()) < 3:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, talk = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "go on with the same command and --resume" in " ".join(talk.split())
+    assert "Traceback" not in talk
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "An unfinished run is there" in refused.stderr
+    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    assert (run / "train.json").is_file()
+
+
+HEAVY = ["tensorflow", "keras", "keras_nlp", "pandas", "sklearn", "pyarrow"]
+CLI = "from kerassent.cli import main; main({}, standalone_mode=False)"
+
+
+@pytest.mark.parametrize(
+    "code, allowed",
+    [
+        ("import kerassent; kerassent.__version__; dir(kerassent)", []),
+        (CLI.format(["--help"]), []),
+        (CLI.format(["serve", "--help"]), []),
+        ("from kerassent import Client, Prediction, errors, serve", []),
+        ("from kerassent import Reviews, load_reviews", []),
+        (
+            "from kerassent import LRFinder, OneCycle, find_lr",
+            ["tensorflow", "keras", "pandas"],
+        ),
+    ],
+)
+def test_imports_bring_no_more_than_they_need(code, allowed):
+    report = f"import json, sys; print(json.dumps([m for m in {HEAVY} "
+    report += "if m in sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(json.loads(done.stdout.splitlines()[-1])) <= set(allowed)

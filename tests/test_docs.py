@@ -1,0 +1,67 @@
+import re
+import shlex
+
+import openpyxl
+import pytest
+
+from kerassent.cli import main
+
+PAGES = [
+    "README.md",
+    "docs/data.md",
+    "docs/presets.md",
+    "docs/tutorial.md",
+    "serving/README.md",
+]
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.fixture
+def workplace(easy_rows, tmp_path, monkeypatch):
+    """A directory with the spreadsheets that the docs speak of."""
+    for name in ("train", "test"):
+        book = openpyxl.Workbook()
+        for row in (("Reviews", "Sentiment"), *easy_rows):
+            book.active.append(row)
+        book.save(tmp_path / f"{name}.xlsx")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_in_the_docs_runs(page, repository, workplace, tiny_preset):
+    code = "\n".join(blocks((repository / page).read_text("utf-8"), "python"))
+    code = code.replace('"minilm_l6_en_uncased"', repr(str(tiny_preset)))
+    code = code.replace("sequence_length=400", "sequence_length=32")
+    if code:
+        exec(compile(f"import kerassent as ks\n{code}", page, "exec"), {})
+    if page == "docs/tutorial.md":
+        assert (workplace / "models/sentiment/1/saved_model.pb").is_file()
+        assert (workplace / "runs/imdb/task.json").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_docs_can_be_parsed(page, repository):
+    text = (repository / page).read_text("utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^kerassent (.+)$", text, flags=re.MULTILINE)
+    for line in lines:
+        name, *arguments = shlex.split(line)
+        command = main.commands[name]
+        # Refuses an unknown option, a wrong type, a missing argument.
+        command.make_context(name, arguments)
+
+
+def test_links_in_the_docs_lead_somewhere(repository):
+    for page in [*PAGES, "docs/index.md", "docs/troubleshooting.md"]:
+        text = (repository / page).read_text("utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert ((repository / page).parent / target).exists(), target
+
+
+def test_changelog_names_every_command(repository):
+    text = (repository / "CHANGELOG.md").read_text("utf-8")
+    assert [name for name in main.commands if name not in text] == []

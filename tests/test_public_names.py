@@ -1,0 +1,33 @@
+import kerassent
+
+
+def test_every_public_name_loads():
+    assert sorted(kerassent.__all__) == [
+        "Client",
+        "Evaluation",
+        "LRCurve",
+        "LRFinder",
+        "OneCycle",
+        "Prediction",
+        "Reviews",
+        "SentimentClassifier",
+        "errors",
+        "evaluate",
+        "export",
+        "find_lr",
+        "list_presets",
+        "load_reviews",
+        "make_dataset",
+        "predict",
+        "serve",
+        "train",
+    ]
+    for name in kerassent.__all__:
+        assert getattr(kerassent, name) is not None
+
+
+def test_no_module_hides_a_public_function():
+    """`kerassent.export` must stay the function once all is imported."""
+    for name in ("evaluate", "export", "find_lr", "predict", "serve", "train"):
+        assert callable(getattr(kerassent, name))
+        assert type(getattr(kerassent, name)).__name__ == "function"
