@@ -100,7 +100,7 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
             sequence_length: The most tokens of a text. Default: what was
                 saved, else 400 or the backbone's maximum if that is less.
             truncate: What is kept of a longer text: `"head"`, `"tail"` or
-                `"head_tail"`. Default: what was saved, else `"head"`.
+                `"head_tail"`. Default: what was saved, else `"head_tail"`.
             weights: A local file to take the packaged preset's weights from.
             **kwargs: Passed on to the constructor with a new head.
 
@@ -137,9 +137,29 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
             BertTokenizer.from_preset(str(directory)),
             sequence_length=sequence_length
             or min(DEFAULT_SEQUENCE_LENGTH, backbone.max_sequence_length),
-            truncate=truncate or "head",
+            truncate=truncate or "head_tail",
         )
         return cls(backbone, class_names, preprocessor, **kwargs)
+
+    def save_task_weights(self, filepath: Any) -> None:
+        """Writes the head's weights; keras-nlp calls this.
+
+        keras-nlp's own writes the optimizer's state with them, which a
+        classifier that is compiled otherwise then refuses to load.
+        """
+        keras.saving.save_weights(
+            self, filepath, objects_to_skip=self._not_of_the_head()
+        )
+
+    def load_task_weights(self, filepath: Any) -> None:
+        """Reads the head's weights; keras-nlp calls this."""
+        keras.saving.load_weights(
+            self, filepath, objects_to_skip=self._not_of_the_head()
+        )
+
+    def _not_of_the_head(self) -> list[Any]:
+        layers = list(self.backbone._flatten_layers())
+        return layers if self.optimizer is None else [*layers, self.optimizer]
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Keras's own `fit`.

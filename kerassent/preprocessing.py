@@ -41,7 +41,8 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         `sample_weight` if there are any.
 
     Reference:
-        [Sun et al., 2019](https://arxiv.org/abs/1905.05583) for `head_tail`.
+        [Sun et al., 2019](https://arxiv.org/abs/1905.05583), who found
+        `head_tail` the best of the three.
     """
 
     backbone_cls = None  # for the reason given in `BertTokenizer`
@@ -51,7 +52,7 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         self,
         tokenizer: BertTokenizer,
         sequence_length: int = 512,
-        truncate: Truncate = "head",
+        truncate: Truncate = "head_tail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

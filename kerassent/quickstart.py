@@ -33,7 +33,7 @@ QUESTIONS = (
     ("another great movie. must watch to everyone", "pos"),
 )
 
-_EPOCHS = 6
+_EPOCHS = 4
 _BATCH_SIZE = 16
 _SEQUENCE_LENGTH = 128
 _HELD_OUT = 104

@@ -50,7 +50,10 @@ def presets_table(presets: Sequence[Preset]) -> Table:
     table = Table()
     for name in ("preset", "parameters", "languages", "source", "here"):
         table.add_column(
-            name, justify="right" if name == "parameters" else "left"
+            name,
+            justify="right" if name == "parameters" else "left",
+            no_wrap=name == "preset",
+            overflow="fold",
         )
     for preset in presets:
         table.add_row(

@@ -25,7 +25,7 @@ from kerassent.version import __version__
 WEIGHT_DECAY = 0.01
 
 # The range in which fine-tuning goes from learning nothing to diverging.
-_FIND_LR = {"start_lr": 1e-6, "end_lr": 1e-2}
+_START_LR, _END_LR = 1e-6, 1e-2
 FIND_LR_STEPS = 60
 
 _log = logging.getLogger("kerassent")
@@ -194,7 +194,13 @@ def look_for_lr(
     dataset = make_dataset(
         reviews, batch_size=batch_size, shuffle=True, seed=seed
     )
-    return find_lr(classifier, dataset, num_steps=num_steps, **_FIND_LR)
+    return find_lr(
+        classifier,
+        dataset,
+        num_steps=num_steps,
+        start_lr=_START_LR,
+        end_lr=_END_LR,
+    )
 
 
 def check_output(run: pathlib.Path, *, resume: bool) -> None:
@@ -253,7 +259,13 @@ def _peak(
     if kept.is_file():
         return float(json.loads(kept.read_text("utf-8")))
     _log.info("Looking for a learning rate: %d steps", FIND_LR_STEPS)
-    curve = find_lr(classifier, dataset, num_steps=FIND_LR_STEPS, **_FIND_LR)
+    curve = find_lr(
+        classifier,
+        dataset,
+        num_steps=FIND_LR_STEPS,
+        start_lr=_START_LR,
+        end_lr=_END_LR,
+    )
     found = curve.suggestion
     _log.info("Training with max_lr %.2g", found)
     _write_json(kept, found)

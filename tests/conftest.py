@@ -23,7 +23,7 @@ def vocabulary():
     return SPECIAL + WORDS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_classifier(vocabulary):
     """A function that makes a tiny, untrained, real classifier."""
     import keras
@@ -41,8 +41,8 @@ def make_classifier(vocabulary):
             vocabulary_size=len(vocabulary),
             num_layers=2,
             num_heads=2,
-            hidden_dim=8,
-            intermediate_dim=16,
+            hidden_dim=32,
+            intermediate_dim=64,
             max_sequence_length=32,
         )
         preprocessor = SentimentPreprocessor(
@@ -55,11 +55,11 @@ def make_classifier(vocabulary):
     return make
 
 
-@pytest.fixture
-def tiny_preset(make_classifier, tmp_path):
+@pytest.fixture(scope="session")
+def tiny_preset(make_classifier, tmp_path_factory):
     """The directory of a preset without a task: backbone and tokenizer."""
     classifier = make_classifier()
-    directory = tmp_path / "tiny-preset"
+    directory = tmp_path_factory.mktemp("preset") / "tiny"
     classifier.backbone.save_to_preset(str(directory))
     classifier.preprocessor.tokenizer.save_to_preset(str(directory))
     return directory
@@ -82,13 +82,42 @@ def easy_rows():
     return rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def easy_reviews(easy_rows):
     """Those rows as Reviews."""
     from kerassent.reviews import Reviews
 
     texts, labels = zip(*easy_rows, strict=True)
     return Reviews(texts, labels)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(easy_reviews, tiny_preset, tmp_path_factory):
+    """A run of `train`: the classifier it returned, and its directory."""
+    from kerassent.training import train
+
+    directory = tmp_path_factory.mktemp("runs") / "tiny"
+    classifier = train(
+        easy_reviews,
+        directory,
+        preset=str(tiny_preset),
+        truncate="tail",
+        epochs=8,
+        batch_size=16,
+        max_lr=3e-3,
+        verbose=0,
+    )
+    return classifier, directory
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tiny_run, tmp_path_factory):
+    """The base path of an export of that run."""
+    from kerassent.saved_model.exporting import export
+
+    base_path = tmp_path_factory.mktemp("models") / "tiny"
+    export(tiny_run[0], base_path)
+    return base_path
 
 
 @pytest.fixture(scope="session")

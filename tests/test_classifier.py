@@ -2,20 +2,22 @@ import subprocess
 import sys
 import textwrap
 
-import keras
 import keras_nlp
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerassent.batches import make_dataset
 from kerassent.classifier import SentimentClassifier, saved_class_names
 
 TEXTS = ["a good film", "very bad . very bad . very bad", "", b"\xff tea"]
 
 
-def test_predict_proba_is_softmax_of_the_raw_logits(make_classifier):
-    classifier = make_classifier()
+@pytest.fixture(scope="module")
+def classifier(make_classifier):
+    return make_classifier()
+
+
+def test_predict_proba_is_softmax_of_the_raw_logits(classifier):
     logits = classifier.predict(tf.data.Dataset.from_tensors(TEXTS), verbose=0)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert classifier.predict_proba(TEXTS) == pytest.approx(expected, abs=1e-6)
@@ -28,8 +30,7 @@ def test_temperature_divides_the_logits(make_classifier):
     assert cool.predict_proba(TEXTS) == pytest.approx(expected, abs=1e-5)
 
 
-def test_order_and_batches_do_not_change_a_texts_answer(make_classifier):
-    classifier = make_classifier()
+def test_order_and_batches_do_not_change_a_texts_answer(classifier):
     together = classifier.predict_proba(TEXTS)
     alone = [classifier.predict_proba([text])[0] for text in TEXTS]
     assert together == pytest.approx(np.array(alone), abs=1e-5)
@@ -97,6 +98,19 @@ def test_the_same_class_names_keep_the_head(make_classifier, tmp_path):
     )
 
 
+def test_a_trained_classifier_is_all_again(tiny_run, tmp_path):
+    """Also one whose optimizer has a state, and is not keras-nlp's Adam."""
+    classifier, run = tiny_run
+    classifier.save_to_preset(str(tmp_path))
+    for directory in (run, tmp_path):
+        found = SentimentClassifier.from_preset(directory)
+        for old, new in zip(classifier.weights, found.weights, strict=True):
+            assert np.array_equal(old, new)
+    weights = sum(4 * int(np.prod(w.shape)) for w in classifier.weights)
+    files = tmp_path.glob("*.h5")
+    assert sum(f.stat().st_size for f in files) < weights + 200_000
+
+
 def test_a_preset_without_a_task_takes_class_names(tiny_preset):
     found = SentimentClassifier.from_preset(
         tiny_preset, class_names=["neg", "pos"]
@@ -133,18 +147,11 @@ def test_nothing_in_a_preset_is_a_pickle(make_classifier, tmp_path):
     }
 
 
-def test_fit_learns_and_keeps_the_labels_meaning(make_classifier, easy_reviews):
-    classifier = make_classifier()
-    classifier.compile(
-        keras.optimizers.Adam(1e-2),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    dataset = make_dataset(easy_reviews, batch_size=16, shuffle=True, seed=0)
-    classifier.fit(dataset, epochs=4, verbose=0)
-    answers = classifier.predict_proba(["a wonderful film", "an awful film"])
-    assert answers[0, 1] > 0.9
-    assert answers[1, 0] > 0.9
+def test_fit_learns_and_keeps_the_labels_meaning(tiny_run):
+    """`tiny_run` was trained on rows that one word decides."""
+    texts = ["the tea was wonderful", "the film was awful", "phone , great"]
+    scores = tiny_run[0].predict_proba(texts)[:, 1]
+    assert scores == pytest.approx([1, 0, 1], abs=0.3)
 
 
 @pytest.mark.parametrize(

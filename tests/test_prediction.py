@@ -2,7 +2,6 @@ import pytest
 
 from kerassent.errors import PresetError
 from kerassent.prediction import predict
-from kerassent.saved_model.exporting import export
 
 TEXTS = ["a good film", "very bad"]
 
@@ -18,14 +17,9 @@ def test_a_prediction_names_what_the_probabilities_say(make_classifier):
         )
 
 
-def test_a_run_an_export_and_its_version_say_the_same(
-    make_classifier, tmp_path
-):
-    classifier = make_classifier()
-    classifier.save_to_preset(str(tmp_path / "run"))
-    version = export(classifier, tmp_path / "models")
-    expected = predict(classifier, TEXTS)
-    for model in (str(tmp_path / "run"), tmp_path / "models", version):
+def test_a_run_an_export_and_its_version_say_the_same(tiny_run, tiny_models):
+    expected = predict(tiny_run[0], TEXTS)
+    for model in (str(tiny_run[1]), tiny_models, tiny_models / "1"):
         found = predict(model, TEXTS)
         assert [p.label for p in found] == [p.label for p in expected]
         for one, other in zip(found, expected, strict=True):

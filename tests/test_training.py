@@ -15,19 +15,12 @@ from kerassent.evaluation import evaluate
 from kerassent.reviews import Reviews
 from kerassent.training import check_output, look_for_lr, read_info, train
 
-QUICK = {"epochs": 2, "batch_size": 16, "max_lr": 3e-2, "verbose": 0}
+QUICK = {"epochs": 8, "batch_size": 16, "max_lr": 3e-3, "verbose": 0}
 
 
 @pytest.fixture
-def run(easy_reviews, tiny_preset, tmp_path):
-    classifier = train(
-        easy_reviews,
-        tmp_path / "run",
-        preset=str(tiny_preset),
-        truncate="tail",
-        **QUICK,
-    )
-    return classifier, tmp_path / "run"
+def run(tiny_run):
+    return tiny_run
 
 
 def test_a_run_directory_has_what_the_design_says(run):
@@ -40,7 +33,7 @@ def test_a_run_directory_has_what_the_design_says(run):
         "train.json",
         "checkpoints",
     }
-    assert not run[1].with_name("run.partial").exists()
+    assert not run[1].with_name("tiny.partial").exists()
     assert not any("writing" in name for name in names)
 
 
@@ -48,21 +41,25 @@ def test_the_record_says_how_it_was_made(run, easy_reviews):
     info = read_info(run[1])
     assert info["class_names"] == ["neg", "pos"]
     assert info["num_reviews"] == {"train": 144, "valid": 16}
-    assert (info["epochs"], info["batch_size"], info["seed"]) == (2, 16, 0)
+    assert (info["epochs"], info["batch_size"], info["seed"]) == (8, 16, 0)
     assert (info["sequence_length"], info["truncate"]) == (32, "tail")
-    assert info["max_lr"] == 3e-2
+    assert info["max_lr"] == 3e-3
     _, valid = easy_reviews.split(test_size=0.1, seed=0)
     assert info["valid"] == json.loads(
         json.dumps(evaluate(run[1], valid).to_dict())
     )
 
 
+def history_of(run):
+    return list(csv.DictReader((run / "history.csv").read_text().splitlines()))
+
+
 def test_the_history_has_each_epochs_last_rate(run):
-    rows = list(csv.DictReader((run[1] / "history.csv").open()))
-    assert [row["epoch"] for row in rows] == ["0", "1"]
-    # The cycle of 18 steps ends at max_lr over 25 and 10,000.
+    rows = history_of(run[1])
+    assert [row["epoch"] for row in rows] == list("01234567")
+    # The cycle of 72 steps ends at max_lr over 25 and 10,000.
     assert float(rows[-1]["learning_rate"]) == pytest.approx(
-        3e-2 / 25 / 1e4, rel=1e-4
+        3e-3 / 25 / 1e4, rel=1e-4
     )
 
 
@@ -74,6 +71,7 @@ def test_the_run_loads_as_the_classifier_that_was_returned(run):
     ) == pytest.approx(classifier.predict_proba(texts), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(
     run, easy_reviews, tiny_preset, tmp_path
 ):
@@ -153,6 +151,7 @@ def test_errors_say_what_is_wrong(easy_reviews, tiny_preset, tmp_path):
     assert not (tmp_path / "run.partial").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_its_last_epoch_ended(
     easy_rows, tiny_preset, tmp_path
 ):
@@ -176,7 +175,7 @@ def test_a_killed_run_goes_on_where_its_last_epoch_ended(
         str(data),
         str(tiny_preset),
         str(tmp_path / "run"),
-        "60",
+        "24",
     ]
     history = tmp_path / "run.partial" / "history.csv"
     process = subprocess.Popen(
@@ -199,13 +198,13 @@ def test_a_killed_run_goes_on_where_its_last_epoch_ended(
         text=True,
         timeout=240,
     )
-    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").open()))
+    rows = history_of(tmp_path / "run")
     epochs = [int(row["epoch"]) for row in rows]
     # A kill between the checkpoint and the log may cost or repeat one line.
-    assert len(set(range(60)) - set(epochs)) <= 1
-    assert 59 <= len(epochs) <= 61
-    assert epochs[-1] == 59
-    # The schedule went on, too: the last rate is that of step 539 of 540.
+    assert len(set(range(24)) - set(epochs)) <= 1
+    assert 23 <= len(epochs) <= 25
+    assert epochs[-1] == 23
+    # The schedule went on, too: the last rate is that of step 215 of 216.
     assert float(rows[-1]["learning_rate"]) == pytest.approx(
         1e-2 / 25 / 1e4, rel=1e-3
     )

@@ -20,26 +20,14 @@ TEXTS = [
 ]
 
 
-@pytest.fixture
-def run(easy_reviews, tiny_preset, tmp_path):
-    ks.train(
-        easy_reviews,
-        tmp_path / "run",
-        preset=str(tiny_preset),
-        epochs=1,
-        batch_size=16,
-        max_lr=1e-2,
-        verbose=0,
-    )
-    return tmp_path / "run"
-
-
-def test_every_way_to_ask_gives_the_same_answer(run, tmp_path):
-    expected = ks.predict(run, TEXTS)
+def test_every_way_to_ask_gives_the_same_answer(tiny_run, tiny_models):
+    expected = ks.predict(tiny_run[0], TEXTS)
     assert len({p.score for p in expected}) > 4  # texts are told apart
-    ks.export(run, tmp_path / "tiny")
-    answers = {"export": ks.predict(tmp_path / "tiny", TEXTS)}
-    with ks.serve(tmp_path / "tiny", port=0, rest_api_port=0) as server:
+    answers = {
+        "run": ks.predict(tiny_run[1], TEXTS),
+        "export": ks.predict(tiny_models, TEXTS),
+    }
+    with ks.serve(tiny_models, port=0, rest_api_port=0) as server:
         for url in (server.grpc_url, server.rest_url):
             with ks.Client(url, model_name="tiny") as client:
                 answers[url] = client.predict(TEXTS)
@@ -55,14 +43,12 @@ def test_every_way_to_ask_gives_the_same_answer(run, tmp_path):
 
 
 def test_an_evaluation_is_the_same_whatever_is_asked(
-    run, easy_reviews, tmp_path
+    tiny_run, tiny_models, easy_reviews
 ):
-    ks.export(run, tmp_path / "tiny")
-    expected = ks.evaluate(run, easy_reviews)
-    assert ks.evaluate(tmp_path / "tiny", easy_reviews).accuracy == (
-        expected.accuracy
-    )
-    with ks.serve(tmp_path / "tiny", port=0, rest_api_port=0) as server:
+    expected = ks.evaluate(tiny_run[0], easy_reviews)
+    found = ks.evaluate(tiny_models, easy_reviews)
+    assert found.confusion_matrix == expected.confusion_matrix
+    with ks.serve(tiny_models, port=0, rest_api_port=0) as server:
         with ks.Client(server.grpc_url, model_name="tiny") as client:
             found = ks.evaluate(client, easy_reviews)
     assert found.log_loss == pytest.approx(expected.log_loss, abs=1e-5)

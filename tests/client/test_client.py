@@ -6,10 +6,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kerassent.client._texts import encode_texts
 
 from kerassent.client import Client, ModelVersionStatus
-from kerassent.contract import Prediction
+from kerassent.contract import Prediction, encode_texts
 from kerassent.errors import (
     InvalidRequest,
     ModelNotFound,

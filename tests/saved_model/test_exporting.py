@@ -10,6 +10,7 @@ from kerassent.errors import ExportError
 from kerassent.saved_model import exporting
 from kerassent.saved_model.exporting import export
 from kerassent.saved_model.loading import ExportedModel, version_directory
+from kerassent.saved_model.publish import new_version
 
 TEXTS = [
     "a good film",
@@ -21,12 +22,13 @@ TEXTS = [
 ]
 
 
-@pytest.fixture
-def exported(make_classifier, tmp_path):
+@pytest.fixture(scope="module")
+def exported(make_classifier, tmp_path_factory):
     classifier = make_classifier(
         ("neg", "mixed \u00bd", "pos"), temperature=2.0
     )
-    return classifier, export(classifier, tmp_path / "models" / "sentiment")
+    base_path = tmp_path_factory.mktemp("models") / "sentiment"
+    return classifier, export(classifier, base_path)
 
 
 def test_the_export_answers_as_the_classifier_does(exported):
@@ -82,20 +84,29 @@ def test_an_empty_batch_gives_no_rows(exported):
     }
 
 
-def test_versions_count_up(make_classifier, tmp_path):
-    classifier = make_classifier()
-    assert export(classifier, tmp_path) == tmp_path / "1"
-    assert export(classifier, tmp_path) == tmp_path / "2"
-    assert export(classifier, tmp_path, version=7) == tmp_path / "7"
-    assert export(classifier, tmp_path) == tmp_path / "8"
-    assert version_directory(tmp_path) == tmp_path / "8"
-    with pytest.raises(ExportError, match="7 is there already"):
-        export(classifier, tmp_path, version=7)
+def test_versions_count_up(tmp_path):
+    def publish(version=None):
+        with new_version(tmp_path, version) as (staging, published):
+            (staging / "saved_model.pb").write_bytes(b"")
+        return published[0]
+
+    assert publish() == tmp_path / "1"
+    assert publish() == tmp_path / "2"
+    assert publish(version=10) == tmp_path / "10"
+    assert publish() == tmp_path / "11"
+    assert version_directory(tmp_path) == tmp_path / "11"
 
 
-def test_two_exports_at_once_get_two_versions(make_classifier, tmp_path):
-    from kerassent.saved_model.publish import new_version
+def test_a_version_is_never_written_over(exported):
+    classifier, directory = exported
+    before = (directory / "saved_model.pb").read_bytes()
+    with pytest.raises(ExportError, match="1 is there already. Leave"):
+        export(classifier, directory.parent, version=1)
+    assert (directory / "saved_model.pb").read_bytes() == before
+    assert [path.name for path in directory.parent.iterdir()] == ["1"]
 
+
+def test_two_exports_at_once_get_two_versions(tmp_path):
     barrier = threading.Barrier(2)
     published = []
 
@@ -138,17 +149,15 @@ def test_each_weight_is_stored_once(exported):
 def test_it_says_what_made_it(exported):
     info = json.loads((exported[1] / "assets.extra/kerassent.json").read_text())
     assert info["class_names"] == ["neg", "mixed \u00bd", "pos"]
-    assert (info["sequence_length"], info["truncate"]) == (16, "head")
+    assert (info["sequence_length"], info["truncate"]) == (16, "head_tail")
     assert info["temperature"] == 2.0
     assert info["versions"]["tensorflow"] == tf.__version__
 
 
-def test_a_run_directory_can_be_exported(make_classifier, tmp_path):
-    classifier = make_classifier()
-    classifier.save_to_preset(str(tmp_path / "run"))
-    directory = export(tmp_path / "run", tmp_path / "models")
+def test_a_run_directory_can_be_exported(tiny_run, tmp_path):
+    directory = export(tiny_run[1], tmp_path / "models")
     assert ExportedModel(directory).predict_proba(TEXTS) == pytest.approx(
-        classifier.predict_proba(TEXTS), abs=1e-5
+        tiny_run[0].predict_proba(TEXTS), abs=1e-5
     )
 
 
@@ -183,9 +192,9 @@ def test_keras_nlps_own_preprocessor_is_refused(
 
 
 def test_errors_say_what_is_wrong(make_classifier, tmp_path):
-    with pytest.raises(ValueError, match="`version` must be 1 or more"):
-        export(make_classifier(), tmp_path, version=0)
     classifier = make_classifier()
+    with pytest.raises(ValueError, match="`version` must be 1 or more"):
+        export(classifier, tmp_path, version=0)
     classifier.preprocessor = None
     with pytest.raises(ExportError, match="has no preprocessor"):
         export(classifier, tmp_path)
