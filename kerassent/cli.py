@@ -80,7 +80,8 @@ def _reviews_options(*, label: bool) -> Callable[..., Any]:
 )
 @click.option("--weights", help="A local file with the preset's weights.")
 def quickstart(output: str, weights: str | None) -> None:
-    """The whole way on the packaged sample, from training to answers."""
+    """The whole way on the packaged sample."""
+    _start_tensorflow()
     from kerassent.quickstart import quickstart as run
 
     run(output, weights=weights, say=click.echo)
@@ -94,6 +95,7 @@ def presets(as_json: bool) -> None:
 
     from kerassent.presets import list_presets
 
+    _start_tensorflow()
     found = list_presets()
     if as_json:
         for preset in found:
@@ -127,7 +129,13 @@ def find_lr(
     as_json: bool,
     **reading: Any,
 ) -> None:
-    """Which learning rate to train with."""
+    """Which learning rate to train with.
+
+    \b
+    Example:
+      kerassent find-lr train.xlsx --text Reviews --label Sentiment
+    """
+    _start_tensorflow()
     from kerassent.training import look_for_lr
 
     curve = look_for_lr(
@@ -174,15 +182,33 @@ def find_lr(
     type=click.Choice(["head", "tail", "head_tail"]),
     help="What is kept of a longer text.",
 )
-@click.option("--epochs", type=int, default=2, show_default=True)
-@click.option("--batch-size", type=int, default=32, show_default=True)
+@click.option(
+    "--epochs",
+    type=int,
+    default=2,
+    show_default=True,
+    help="How often each review is seen.",
+)
+@click.option(
+    "--batch-size",
+    type=int,
+    default=32,
+    show_default=True,
+    help="How many reviews make a step.",
+)
 @click.option(
     "--max-lr",
     default="auto",
     show_default=True,
     help="The peak of the learning rate, or `auto`.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of the sample, the split, the head, dropout and the order.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run.")
 def train(
     source: str,
@@ -193,9 +219,19 @@ def train(
     preset: str | None,
     **options: Any,
 ) -> None:
-    """Fine-tune a pretrained model on a file of reviews."""
+    """Fine-tune a pretrained model on a file of reviews.
+
+    SOURCE is an .xlsx, .csv, .tsv, .parquet or .jsonl file, or a folder with a
+    folder of .txt files for each class.
+
+    \b
+    Example:
+      kerassent train train.xlsx --text Reviews --label Sentiment \\
+        --output runs/imdb --sequence-length 256
+    """
     import pathlib
 
+    _start_tensorflow()
     from kerassent.training import check_output
     from kerassent.training import train as run
 
@@ -252,7 +288,13 @@ def train(
 @_reviews_options(label=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def evaluate(model: str, source: str, as_json: bool, **reading: Any) -> None:
-    """How good a run, or an export, is on labelled reviews."""
+    """How good a run, or an export, is on labelled reviews.
+
+    \b
+    Example:
+      kerassent evaluate runs/imdb test.xlsx --text Reviews --label Sentiment
+    """
+    _start_tensorflow()
     from kerassent.evaluation import evaluate as run
     from kerassent.prediction import open_model
 
@@ -282,6 +324,11 @@ def predict(
     """What a run, an export, or a server says of texts.
 
     MODEL is a run or an export; with --url there is none.
+
+    \b
+    Examples:
+      kerassent predict runs/imdb "A wonderful film."
+      kerassent predict --url grpc://localhost:8500 --model-name imdb "Dull."
     """
     from kerassent.client import Client
     from kerassent.prediction import predict as run
@@ -292,10 +339,13 @@ def predict(
             raise click.UsageError(
                 "Give a MODEL and a TEXT, or --url and a TEXT."
             )
+        _start_tensorflow()
         predictions = run(texts.pop(0), texts)
     else:
         if model_name is None or not texts:
             raise click.UsageError("--url needs --model-name and a TEXT.")
+        if url.startswith("grpc"):
+            _start_tensorflow()  # the gRPC stubs import it
         with Client(url, model_name=model_name) as client:
             predictions = client.predict(texts)
     for text, prediction in zip(texts, predictions, strict=True):
@@ -323,6 +373,7 @@ def export(run: str, path: str, version: int | None) -> None:
 
     PATH is the model's base path, such as models/sentiment.
     """
+    _start_tensorflow()
     from kerassent.saved_model.exporting import export as write
 
     click.echo(write(run, path, version=version))
@@ -363,6 +414,7 @@ def serve(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    _start_tensorflow()
     with start(
         path,
         model_name=model_name,
@@ -396,6 +448,23 @@ def curl_line(rest_url: str, model_name: str) -> str:
         f'curl -d \'{{"instances": ["A wonderful film."]}}\' '
         f"{rest_url}{path}:predict"
     )
+
+
+def _start_tensorflow() -> None:
+    """Imports TensorFlow without the lines that it writes as it starts.
+
+    Its C++ parts write some before any setting of theirs is read.
+    """
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _load(

@@ -60,7 +60,7 @@ def presets_table(presets: Sequence[Preset]) -> Table:
             preset.name,
             f"{preset.parameters / 1e6:.1f} M",
             preset.languages,
-            preset.source,
+            "Kaggle" if preset.source.startswith("kaggle://") else "PyPI",
             "yes" if preset.cached else "no",
         )
     return table
