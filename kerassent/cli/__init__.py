@@ -1,0 +1,56 @@
+"""The `kerassent` command: parse, call one library function, print."""
+
+import logging
+import os
+from typing import Any
+
+import click
+
+from kerassent.cli import asking, training
+from kerassent.errors import KerassentError
+from kerassent.version import __version__
+
+# The library leaves TensorFlow's chatter alone; a command's terminal is ours.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_CPP_MAX_VLOG_LEVEL": "0"}
+
+
+class _Commands(click.Group):
+    """Shows commands in the order of the work, and errors in one red line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KerassentError, ValueError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            click.secho(f"Error: {error}", fg="red", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="kerassent")
+@click.option("--debug", is_flag=True, help="Show an error's traceback.")
+def main(debug: bool) -> None:
+    """From a spreadsheet of reviews to a model that production asks."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    log = logging.getLogger("kerassent")
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+
+
+for command in (
+    training.quickstart,
+    asking.presets,
+    training.find_lr,
+    training.train,
+    asking.evaluate,
+    asking.predict,
+    asking.export,
+    asking.serve,
+):
+    main.add_command(command)

@@ -1,0 +1,197 @@
+"""`kerassent presets`, `evaluate`, `predict`, `export` and `serve`."""
+
+import json
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kerassent import contract
+from kerassent.cli.reading import load, reviews_options
+from kerassent.cli.terminal import print_tables, start_tensorflow
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+def presets(as_json: bool) -> None:
+    """The pretrained models that `--preset` knows by name."""
+    from dataclasses import asdict
+
+    from kerassent.presets import list_presets
+
+    start_tensorflow()
+    found = list_presets()
+    if as_json:
+        for preset in found:
+            click.echo(json.dumps(asdict(preset)))
+        return
+    from kerassent.report import presets_table
+
+    print_tables(presets_table(found))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("source")
+@reviews_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def evaluate(model: str, source: str, as_json: bool, **reading: Any) -> None:
+    """How good a run, or an export, is on labelled reviews.
+
+    \b
+    Example:
+      kerassent evaluate runs/imdb test.xlsx --text Reviews --label Sentiment
+    """
+    start_tensorflow()
+    from kerassent.evaluation import evaluate as run
+    from kerassent.prediction import open_model
+
+    opened = open_model(model)
+    evaluation = run(
+        opened, load(source, class_names=opened.class_names, **reading)
+    )
+    if as_json:
+        click.echo(json.dumps(evaluation.to_dict()))
+        return
+    from kerassent.report import evaluation_tables
+
+    print_tables(*evaluation_tables(evaluation))
+
+
+@click.command()
+@click.argument("arguments", metavar="[MODEL] TEXT...", nargs=-1)
+@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
+@click.option("--model-name", help="With --url: the model's name there.")
+@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+def predict(
+    arguments: Sequence[str],
+    url: str | None,
+    model_name: str | None,
+    as_json: bool,
+) -> None:
+    """What a run, an export, or a server says of texts.
+
+    MODEL is a run or an export; with --url there is none.
+
+    \b
+    Examples:
+      kerassent predict runs/imdb "A wonderful film."
+      kerassent predict --url grpc://localhost:8500 --model-name imdb "Dull."
+    """
+    from kerassent.client import Client
+    from kerassent.prediction import predict as run
+
+    texts = list(arguments)
+    if url is None:
+        if len(texts) < 2:
+            raise click.UsageError(
+                "Give a MODEL and a TEXT, or --url and a TEXT."
+            )
+        start_tensorflow()
+        predictions = run(texts.pop(0), texts)
+    else:
+        if model_name is None or not texts:
+            raise click.UsageError("--url needs --model-name and a TEXT.")
+        if url.startswith("grpc"):
+            start_tensorflow()  # the gRPC stubs import it
+        with Client(url, model_name=model_name) as client:
+            predictions = client.predict(texts)
+    for text, prediction in zip(texts, predictions, strict=True):
+        if as_json:
+            click.echo(
+                json.dumps(
+                    {
+                        "text": text,
+                        "label": prediction.label,
+                        "score": prediction.score,
+                        "probabilities": prediction.probabilities,
+                    }
+                )
+            )
+        else:
+            click.echo(f"{prediction.label}  {prediction.score:.4f}  {text}")
+
+
+@click.command()
+@click.argument("run")
+@click.argument("path")
+@click.option("--version", type=int, help="Default: the next free number.")
+def export(run: str, path: str, version: int | None) -> None:
+    """Write a run as a SavedModel that answers raw strings.
+
+    PATH is the model's base path, such as models/sentiment.
+    """
+    start_tensorflow()
+    from kerassent.saved_model.exporting import export as write
+
+    click.echo(write(run, path, version=version))
+
+
+@click.command()
+@click.argument("path")
+@click.option("--model-name", help="Default: the last part of PATH.")
+@click.option(
+    "--host", default=contract.LOOPBACK, show_default=True, help="To bind to."
+)
+@click.option(
+    "--port",
+    type=int,
+    default=contract.GRPC_PORT,
+    show_default=True,
+    help="For gRPC; 0 takes a free one.",
+)
+@click.option(
+    "--rest-api-port",
+    type=int,
+    default=contract.REST_PORT,
+    show_default=True,
+    help="For REST; 0 takes a free one.",
+)
+def serve(
+    path: str, model_name: str | None, host: str, port: int, rest_api_port: int
+) -> None:
+    """Serve an export as TensorFlow Serving does.
+
+    PATH is the model's base path, such as models/sentiment.
+    """
+    from kerassent.server import serve as start
+
+    def stop(signum: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    start_tensorflow()
+    with start(
+        path,
+        model_name=model_name,
+        host=host,
+        port=port,
+        rest_api_port=rest_api_port,
+    ) as server:
+        click.echo(
+            f"Serving {server.model_name} version {server.version}\n"
+            f"  gRPC  {server.grpc_url}\n"
+            f"  REST  {server.rest_url}\n"
+            f"Ask it:\n  {curl_line(server.rest_url, server.model_name)}\n"
+            "Ctrl-C stops.",
+            err=True,
+        )
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+def curl_line(rest_url: str, model_name: str) -> str:
+    """Returns a shell line that asks a server over REST.
+
+    Args:
+        rest_url: Such as `http://127.0.0.1:8501`.
+        model_name: The model's name there.
+    """
+    path = contract.rest_model_path(model_name)
+    return (
+        f'curl -d \'{{"instances": ["A wonderful film."]}}\' '
+        f"{rest_url}{path}:predict"
+    )

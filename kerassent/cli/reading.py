@@ -1,0 +1,41 @@
+"""What the commands that read reviews have in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def reviews_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say where in a file the reviews are."""
+    for option in reversed(
+        (
+            click.option("--text", help="The column of the texts."),
+            click.option("--label", help="The column of the labels."),
+            click.option("--sheet", help="The sheet of an xlsx file."),
+            click.option("--encoding", help="Of a csv, tsv or jsonl file."),
+            click.option("--separator", help="Of a csv or tsv file."),
+            click.option(
+                "--drop-empty", is_flag=True, help="Leave empty texts out."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def load(
+    source: str, *, limit: int | None = None, seed: int = 0, **reading: Any
+) -> Any:
+    """Returns the reviews of a file, or a sample of them.
+
+    Args:
+        source: The path.
+        limit: How many to take, or `None` for all.
+        seed: Of the sample.
+        **reading: The arguments of `load_reviews`.
+    """
+    from kerassent.reviews import load_reviews
+
+    reviews = load_reviews(source, **reading)
+    return reviews if limit is None else reviews.sample(limit, seed=seed)
