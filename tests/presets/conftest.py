@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -205,3 +207,9 @@ def offline(tmp_path):
         "PIP_CONFIG_FILE": os.devnull,
         "PATH": str(tmp_path),  # no uv
     }
+
+
+@pytest.fixture
+def tiny_preset(tiny_preset, tmp_path):
+    """A copy of the tiny preset, for tests that damage or move it."""
+    return pathlib.Path(shutil.copytree(tiny_preset, tmp_path / "tiny-preset"))
