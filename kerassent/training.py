@@ -255,7 +255,7 @@ def _peak(
     """Returns the peak; a found one is kept for `resume`."""
     if not isinstance(max_lr, str):
         return float(max_lr)
-    kept = partial / "max_lr.json"
+    kept = partial / contract.CHECKPOINTS / "max_lr.json"
     if kept.is_file():
         return float(json.loads(kept.read_text("utf-8")))
     _log.info("Looking for a learning rate: %d steps", FIND_LR_STEPS)
@@ -268,6 +268,7 @@ def _peak(
     )
     found = curve.suggestion
     _log.info("Training with max_lr %.2g", found)
+    kept.parent.mkdir(exist_ok=True)
     _write_json(kept, found)
     return found
 

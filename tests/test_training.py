@@ -25,16 +25,20 @@ def run(tiny_run):
 
 def test_a_run_directory_has_what_the_design_says(run):
     names = {path.name for path in run[1].iterdir()}
-    assert names >= {
-        "config.json",
-        "task.json",
-        "model.weights.h5",
-        "history.csv",
-        "train.json",
+    assert names == {
+        "assets",
         "checkpoints",
+        "config.json",
+        "history.csv",
+        "metadata.json",
+        "model.weights.h5",
+        "preprocessor.json",
+        "task.json",
+        "task.weights.h5",
+        "tokenizer.json",
+        "train.json",
     }
     assert not run[1].with_name("tiny.partial").exists()
-    assert not any("writing" in name for name in names)
 
 
 def test_the_record_says_how_it_was_made(run, easy_reviews):
