@@ -63,7 +63,8 @@ def evaluate(
     """
     if reviews.labels is None:
         raise ValueError(
-            "`reviews` must have labels: pass `label=` to `load_reviews`."
+            "`reviews` must have labels: pass `label=` to `load_reviews` "
+            "(`--label`)."
         )
     if isinstance(model, (str, os.PathLike)):
         model = open_model(model)

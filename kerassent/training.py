@@ -88,7 +88,8 @@ def train(
     """
     if reviews.labels is None:
         raise ValueError(
-            "`reviews` must have labels: pass `label=` to `load_reviews`."
+            "`reviews` must have labels: pass `label=` to `load_reviews` "
+            "(`--label`)."
         )
     if epochs < 1:
         raise ValueError(f"`epochs` must be 1 or more. Received: {epochs}")
