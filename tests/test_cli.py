@@ -139,6 +139,34 @@ def test_every_command_has_help():
         assert "Usage" in kerassent(name, "--help").stdout
 
 
+# A shell starts background jobs with SIGINT ignored, a terminal does not.
+AT_A_TERMINAL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from kerassent.cli import main; main()"
+)
+
+
+@pytest.fixture
+def start():
+    """Starts the command as in a terminal; ends it if the test did not."""
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", AT_A_TERMINAL, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 def free_port():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -146,17 +174,10 @@ def free_port():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_says_how_to_ask_and_stops_cleanly(tiny_models, number):
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", "from kerassent.cli import main; main()"),
-            *("serve", str(tiny_models), "--port", "0"),
-            *("--rest-api-port", str(port)),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def test_serve_says_how_to_ask_and_stops_cleanly(tiny_models, number, start):
+    process = start(
+        *("serve", str(tiny_models), "--port", "0"),
+        *("--rest-api-port", str(free_port())),
     )
     lines = []
     for line in process.stderr:
@@ -179,18 +200,15 @@ def test_serve_says_how_to_ask_and_stops_cleanly(tiny_models, number):
 
 
 def test_ctrl_c_ends_training_and_resume_goes_on(
-    reviews_csv, tiny_preset, tmp_path
+    reviews_csv, tiny_preset, tmp_path, start
 ):
     run = tmp_path / "run"
     command = [
-        *(sys.executable, "-c", "from kerassent.cli import main; main()"),
         *("train", str(reviews_csv), *COLUMNS, "--output", str(run)),
         *("--preset", str(tiny_preset), "--epochs", "20"),
         *("--batch-size", "16", "--max-lr", "1e-2"),
     ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(*command)
     history = run.with_name("run.partial") / "history.csv"
     deadline = time.monotonic() + 120
     while not history.exists() or len(history.read_text().splitlines()) < 3:
@@ -202,9 +220,9 @@ def test_ctrl_c_ends_training_and_resume_goes_on(
     assert process.returncode == 1
     assert "go on with the same command and --resume" in " ".join(talk.split())
     assert "Traceback" not in talk
-    refused = kerassent(*command[3:], code=1)
+    refused = kerassent(*command, code=1)
     assert "An unfinished run is there" in refused.stderr
-    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    kerassent(*command, "--resume")
     assert (run / "train.json").is_file()
     rows = list(csv.DictReader((run / "history.csv").read_text().splitlines()))
     assert {row["epoch"] for row in rows} == {str(n) for n in range(20)}
