@@ -85,7 +85,10 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
         class_names: Sequence[str] | None = None,
         sequence_length: int | None = None,
         truncate: Truncate | None = None,
+        head_tokens: int | None = None,
+        clean_html: bool | None = None,
         weights: str | os.PathLike[str] | None = None,
+        keep_tokenizer: bool = False,
         **kwargs: Any,
     ) -> "SentimentClassifier":
         """Returns a classifier from pretrained weights, or one saved before.
@@ -96,12 +99,21 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
                 what `save_to_preset` or `train` wrote.
             class_names: The classes in the order of the logits. A preset that
                 was saved as a classifier has its own; other names give it a
-                new, untrained head.
+                new, untrained head. keras-nlp's own classifier keeps its head
+                if there are as many names as it has classes.
             sequence_length: The most tokens of a text. Default: what was
                 saved, else 400 or the backbone's maximum if that is less.
-            truncate: What is kept of a longer text: `"head"`, `"tail"` or
-                `"head_tail"`. Default: what was saved, else `"head_tail"`.
+            truncate: As in `SentimentPreprocessor`. Default: what was saved,
+                else `"head_tail"`.
+            head_tokens: As in `SentimentPreprocessor`. Default: what was
+                saved, else a quarter.
+            clean_html: As in `SentimentPreprocessor`. Default: what was saved,
+                else no.
             weights: A local file to take the packaged preset's weights from.
+            keep_tokenizer: Whether a preset of keras-nlp keeps the tokenizer
+                it came with, which can be neither exported nor relied on to
+                give what the weights were trained with. By default
+                `BertTokenizer` takes its place, and the log says so.
             **kwargs: Passed on to the constructor with a new head.
 
         Raises:
@@ -110,36 +122,72 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
                 `sequence_length` does not fit the backbone.
         """
         directory = find_preset(preset, weights=weights)
-        saved = saved_class_names(directory)
+        settings = {
+            "sequence_length": sequence_length,
+            "truncate": truncate,
+            "head_tokens": head_tokens,
+            "clean_html": clean_html,
+        }
+        task = _saved_task(directory)
+        saved = tuple(task.get("class_names", ()))
         if saved and (class_names is None or tuple(class_names) == saved):
             stock = keras_nlp.models.DistilBertTextClassifier
             classifier: SentimentClassifier = stock.from_preset(
                 str(directory), **kwargs
             )
-            old = classifier.preprocessor
-            new = SentimentPreprocessor(
-                old.tokenizer,
-                sequence_length=sequence_length or old.sequence_length,
-                truncate=truncate or old.truncate,
-            )
-            _check_fits(new, classifier.backbone)
-            classifier.preprocessor = new
+            preprocessor = classifier.preprocessor.with_settings(**settings)
+            _check_fits(preprocessor, classifier.backbone)
+            classifier.preprocessor = preprocessor
             return classifier
         if class_names is None:
             raise ValueError(
-                f"The preset {os.fspath(preset)!r} has no classes yet: pass "
-                "`class_names`, for example `class_names=reviews.class_names`."
+                f"The preset {os.fspath(preset)!r} has no class names yet: "
+                "pass `class_names`, for example "
+                "`class_names=reviews.class_names`."
             )
         backbone = keras_nlp.models.DistilBertBackbone.from_preset(
             str(directory)
         )
+        from_preset = (
+            keras_nlp.models.DistilBertTokenizer
+            if keep_tokenizer
+            else BertTokenizer
+        ).from_preset
         preprocessor = SentimentPreprocessor(
-            BertTokenizer.from_preset(str(directory)),
-            sequence_length=sequence_length
-            or min(DEFAULT_SEQUENCE_LENGTH, backbone.max_sequence_length),
-            truncate=truncate or "head_tail",
-        )
+            from_preset(str(directory)),
+            sequence_length=min(
+                DEFAULT_SEQUENCE_LENGTH, backbone.max_sequence_length
+            ),
+            truncate="head_tail",
+        ).with_settings(**settings)
+        if not saved and task.get("num_classes") == len(tuple(class_names)):
+            return cls._of_stock(directory, class_names, preprocessor)
         return cls(backbone, class_names, preprocessor, **kwargs)
+
+    @classmethod
+    def _of_stock(
+        cls,
+        directory: pathlib.Path,
+        class_names: Sequence[str],
+        preprocessor: SentimentPreprocessor,
+    ) -> "SentimentClassifier":
+        """Returns keras-nlp's own classifier, head and all, as this one."""
+        stock = keras_nlp.models.DistilBertTextClassifier.from_preset(
+            str(directory), preprocessor=None
+        )
+        classifier = cls(
+            stock.backbone,
+            class_names,
+            preprocessor,
+            activation=stock.activation,
+            hidden_dim=stock.hidden_dim,
+            dropout=stock.dropout,
+        )
+        for name in ("pooled_dense", "output_dense"):
+            getattr(classifier, name).set_weights(
+                getattr(stock, name).get_weights()
+            )
+        return classifier
 
     def save_task_weights(self, filepath: Any) -> None:
         """Writes the head's weights; keras-nlp calls this.
@@ -215,11 +263,16 @@ def saved_class_names(directory: pathlib.Path) -> tuple[str, ...]:
     Args:
         directory: A preset directory.
     """
+    return tuple(_saved_task(directory).get("class_names", ()))
+
+
+def _saved_task(directory: pathlib.Path) -> dict[str, Any]:
+    """Returns the arguments of a saved classifier, if one was saved."""
     task = directory / "task.json"
     if not task.is_file():
-        return ()
-    saved = json.loads(task.read_text("utf-8"))
-    return tuple(saved.get("config", {}).get("class_names", ()))
+        return {}
+    config: dict[str, Any] = json.loads(task.read_text("utf-8"))["config"]
+    return config
 
 
 def _checked_class_names(class_names: Sequence[str]) -> tuple[str, ...]:

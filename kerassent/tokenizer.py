@@ -7,6 +7,7 @@ that some TensorFlow Serving releases cannot run. This one has one path, made
 of ops that every TensorFlow Serving since 2.16 has.
 """
 
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -14,25 +15,28 @@ from typing import Any
 import keras
 import keras_nlp
 import tensorflow as tf
-import tensorflow_text as tf_text
+
+from kerassent.word_pieces import WordPieces
 
 VOCABULARY_FILE = "vocabulary.txt"
 
-# What BERT takes for a space, and what it deletes. U+0085 is a control
-# character to BERT: deleted, not a space.
-_SPACES = r"[\t\n\r\p{Z}]"
-_DELETED = r"[\p{C}\x{FFFD}]"
-
-# BERT gives [UNK] for a word longer than this.
-_MAX_BYTES_PER_WORD = 100
+_log = logging.getLogger("kerassent")
 
 
 @keras.saving.register_keras_serializable(package="kerassent")
 class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
     """Splits text into BERT's word pieces.
 
-    Text is any bytes: what is not UTF-8 counts as U+FFFD, which BERT deletes.
-    Called eagerly, in `tf.data` or in an exported graph, it is the same ops.
+    The ids are those of Hugging Face's `tokenizers` 0.23.3 (`BertNormalizer`,
+    `BertPreTokenizer`, `WordPiece`) with the same vocabulary, whatever the
+    server's Unicode tables and locale. Called eagerly, in `tf.data` or in an
+    exported graph, it is one graph. What differs is meant to:
+
+    - `[SEP]` and the like in a text are text: a review must not be able to
+      send control tokens.
+    - Text is any bytes; what is not UTF-8 counts as U+FFFD, which BERT deletes.
+    - Pieces of the vocabulary with NUL, U+FFFD or a noncharacter such as U+FFFF
+      are never found: TensorFlow before 2.20 cannot encode the last.
 
     Args:
         vocabulary: The word pieces in the order of their ids, as a list; it
@@ -43,7 +47,8 @@ class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
             what `lowercase` says.
 
     Raises:
-        ValueError: `vocabulary` lacks a special token or repeats an entry.
+        ValueError: `vocabulary` lacks a special token, repeats an entry, or
+            has a piece of more than 256 bytes that could be found.
 
     Example:
         ```python
@@ -94,6 +99,10 @@ class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
         )
         if isinstance(found, cls):
             return found
+        _log.info(
+            "%s: BERT's own tokenization takes the place of keras-nlp's.",
+            preset,
+        )
         return cls(found.get_vocabulary(), lowercase=found.lowercase)
 
     def set_vocabulary(self, vocabulary: Sequence[str] | None) -> None:
@@ -110,7 +119,6 @@ class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
             )
         self._vocabulary = None if vocabulary is None else list(vocabulary)
         self._ids: dict[str, int] = {}
-        self._word_piece: Any = None
         if self._vocabulary is None:
             return
         self._ids = {t: i for i, t in enumerate(self._vocabulary)}
@@ -122,17 +130,12 @@ class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
                 f"`vocabulary` has the entry {repeated!r} more than once."
             )
         self._update_special_token_ids()
-        # The table is an eager constant, which a traced function captures:
-        # there is no asset file and nothing to initialize in a server.
-        with tf.init_scope():
-            self._word_piece = tf_text.FastWordpieceTokenizer(
-                vocab=self._vocabulary,
-                token_out_type=tf.int32,
-                unknown_token="[UNK]",
-                no_pretokenization=False,
-                support_detokenization=False,
-                max_bytes_per_word=_MAX_BYTES_PER_WORD,
-            )
+        strips = self.strip_accents
+        self._word_pieces = WordPieces(
+            self._vocabulary,
+            lowercase=self.lowercase,
+            strip_accents=self.lowercase if strips is None else strips,
+        )
 
     def tokenize(self, inputs: Any) -> Any:
         """Returns the ids of the word pieces of each text.
@@ -145,24 +148,23 @@ class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
             int32 `tf.RaggedTensor` `(batch_size, None)`; for a scalar a
             `tf.Tensor` `(num_tokens,)`.
         """
-        self._checked_vocabulary()
-        text = tf.convert_to_tensor(inputs, tf.string)
-        if text.shape.rank == 0:
-            return self.tokenize(text[tf.newaxis])[0]
-        text = tf.strings.unicode_transcode(
-            text, "UTF-8", "UTF-8", errors="replace"
-        )
-        text = tf.strings.regex_replace(text, _SPACES, " ")
-        text = tf.strings.regex_replace(text, _DELETED, "")
-        strip_accents = self.strip_accents
-        if strip_accents is None:
-            strip_accents = self.lowercase
-        if strip_accents:
-            text = tf_text.normalize_utf8(text, "NFD")
-            text = tf.strings.regex_replace(text, r"\p{Mn}", "")
-        if self.lowercase:
-            text = tf.strings.lower(text, encoding="utf-8")
-        return self._word_piece.tokenize(text)
+        return self._found(inputs, with_offsets=False)[0]
+
+    def tokenize_with_offsets(self, inputs: Any) -> tuple[Any, Any, Any]:
+        """Returns the ids, and where in the text their pieces are.
+
+        Args:
+            inputs: As in `tokenize`.
+
+        Returns:
+            `ids` as `tokenize` gives them, and `starts` and `ends`, int64 of
+            the same shape: the bytes `text[start:end]` of a text as it was
+            passed, as UTF-8, are what the piece was made of. Pieces of one
+            character, such as a Hangul syllable's, share its bytes; an accent
+            that BERT deletes belongs to no piece.
+        """
+        ids, starts, ends = self._found(inputs, with_offsets=True)
+        return ids, starts, ends
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Does what `tokenize` does."""
@@ -208,6 +210,21 @@ class BertTokenizer(keras_nlp.tokenizers.Tokenizer):
         config["lowercase"] = self.lowercase
         config["strip_accents"] = self.strip_accents
         return config
+
+    def _found(self, inputs: Any, *, with_offsets: bool) -> Any:
+        self._checked_vocabulary()
+        text = tf.convert_to_tensor(inputs, tf.string)
+        if text.shape.rank == 0:
+            found = self._word_pieces(
+                text[tf.newaxis], with_offsets=with_offsets
+            )
+            return tuple(ragged[0] for ragged in found)
+        if text.shape.rank != 1:
+            raise ValueError(
+                "`inputs` must be a text or a list of texts, of shape () or "
+                f"(batch_size,). Received: shape={text.shape}"
+            )
+        return self._word_pieces(text, with_offsets=with_offsets)
 
     def _checked_vocabulary(self) -> list[str]:
         if self._vocabulary is None:

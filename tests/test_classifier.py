@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from kerassent.classifier import SentimentClassifier, saved_class_names
+from kerassent.tokenizer import BertTokenizer
 
 TEXTS = ["a good film", "very bad . very bad . very bad", "", b"\xff tea"]
 
@@ -118,9 +119,7 @@ def test_a_preset_without_a_task_takes_class_names(tiny_preset):
     # 400 is the default, 32 the most this backbone can do.
     assert found.preprocessor.sequence_length == 32
     assert saved_class_names(tiny_preset) == ()
-    with pytest.raises(
-        ValueError, match="has no classes yet: pass `class_names`"
-    ):
+    with pytest.raises(ValueError, match="has no class names yet: pass"):
         SentimentClassifier.from_preset(tiny_preset)
 
 
@@ -247,3 +246,47 @@ def test_keras_nlps_base_classes_still_give_its_own(
         "DistilBertTokenizer",
     ]
     assert names == own + own
+
+
+def test_keras_nlps_classifier_keeps_its_head(
+    make_classifier, vocabulary, tmp_path, caplog
+):
+    tokenizer = keras_nlp.models.DistilBertTokenizer(vocabulary, lowercase=True)
+    stock = keras_nlp.models.DistilBertTextClassifier(
+        make_classifier().backbone,
+        num_classes=2,
+        preprocessor=keras_nlp.models.DistilBertTextClassifierPreprocessor(
+            tokenizer, sequence_length=16
+        ),
+    )
+    stock.save_to_preset(str(tmp_path))
+    texts = ["good book", "bad tea was dull"]
+    with caplog.at_level("INFO", "kerassent"):
+        found = SentimentClassifier.from_preset(
+            tmp_path, class_names=["neg", "pos"]
+        )
+    assert "BERT's own tokenization takes the place" in caplog.text
+    assert type(found.preprocessor.tokenizer) is BertTokenizer
+    expected = stock.predict(tf.constant(texts), verbose=0)
+    assert found.predict(tf.constant(texts), verbose=0) == pytest.approx(
+        expected, abs=1e-5
+    )
+    kept = SentimentClassifier.from_preset(
+        tmp_path, class_names=["neg", "pos"], keep_tokenizer=True
+    )
+    assert (
+        type(kept.preprocessor.tokenizer)
+        is keras_nlp.models.DistilBertTokenizer
+    )
+    assert kept.predict_proba(texts) == pytest.approx(
+        found.predict_proba(texts), abs=1e-5
+    )
+    kept.save_to_preset(str(tmp_path / "kept"))
+    again = SentimentClassifier.from_preset(tmp_path / "kept")
+    assert type(again.preprocessor.tokenizer) is type(
+        kept.preprocessor.tokenizer
+    )
+    three = SentimentClassifier.from_preset(
+        tmp_path, class_names=["neg", "mid", "pos"]
+    )
+    assert three.predict_proba(texts).shape == (2, 3)

@@ -10,6 +10,7 @@ PAGES = [
     "README.md",
     "docs/data.md",
     "docs/presets.md",
+    "docs/tokenization.md",
     "docs/tutorial.md",
     "serving/README.md",
 ]

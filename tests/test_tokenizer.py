@@ -1,3 +1,5 @@
+import itertools
+
 import keras_nlp
 import pytest
 import tensorflow as tf
@@ -56,6 +58,51 @@ def test_eager_traced_and_dataset_calls_agree(tokenizer):
     assert tf.function(tokenizer)(tf.constant(TEXTS)).to_list() == eager
     dataset = tf.data.Dataset.from_tensors(TEXTS).map(tokenizer)
     assert next(iter(dataset)).to_list() == eager
+
+
+def test_a_session_of_an_export_gives_the_same_ids(tokenizer, tmp_path):
+    # The runtime that TensorFlow Serving uses.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def tokenize(text):
+        ids = tokenizer(text)
+        return {"ids": ids.values, "row_splits": ids.row_splits}
+
+    module = tf.Module()
+    module.tokenize = tokenize
+    texts = [*(text.encode() for text in TEXTS), b"go\xffod \xc3", b"\x00a"]
+    tf.saved_model.save(module, tmp_path, signatures=tokenize)
+    batches = (texts, texts[:1], [])
+    expected = [
+        tokenizer(tf.constant(batch, tf.string)).to_list() for batch in batches
+    ]
+    found = []
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        model = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path))
+        signature = model.signature_def["serving_default"]
+        outputs = [
+            signature.outputs[name].name for name in ("ids", "row_splits")
+        ]
+        for batch in batches:
+            ids, splits = session.run(
+                outputs, {signature.inputs["text"].name: batch}
+            )
+            found.append(
+                [ids[a:b].tolist() for a, b in itertools.pairwise(splits)]
+            )
+    assert found == expected
+
+
+def test_offsets_are_those_of_the_pieces(tokenizer):
+    ids, starts, ends = tokenizer.tokenize_with_offsets(["Gr\u00e9at  book!"])
+    assert [tokenizer.id_to_token(i) for i in ids[0].numpy()] == [
+        "great",
+        "book",
+        "!",
+    ]
+    assert starts.to_list() == [[0, 8, 12]]
+    assert ends.to_list() == [[6, 12, 13]]
+    ids, starts, ends = tokenizer.tokenize_with_offsets("good")
+    assert (starts.numpy().tolist(), ends.numpy().tolist()) == ([0], [4])
 
 
 def test_a_scalar_gives_a_vector(tokenizer, vocabulary):
@@ -128,6 +175,8 @@ def test_errors_say_what_is_wrong(vocabulary):
         BertTokenizer([*vocabulary, "good"])
     with pytest.raises(TypeError, match="must be a list of word pieces"):
         BertTokenizer("vocab.txt")
+    with pytest.raises(ValueError, match=r"Received: shape=\(1, 2\)"):
+        BertTokenizer(vocabulary)([["good", "bad"]])
     with pytest.raises(ValueError, match="no vocabulary yet"):
         BertTokenizer()(["good"])
     with pytest.raises(ValueError, match="'nope' is not in the vocabulary"):

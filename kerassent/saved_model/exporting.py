@@ -74,8 +74,8 @@ def export(
         tf.saved_model.save(
             module, str(staging), signatures=module.signatures()
         )
-        _write_info(classifier, staging / contract.EXPORT_INFO)
         check_portable(staging)
+        _write_info(classifier, staging / contract.EXPORT_INFO)
         _check_reproduces(classifier, staging)
     return published[0]
 
@@ -84,8 +84,7 @@ def _write_info(classifier: Any, path: pathlib.Path) -> None:
     preprocessor = classifier.preprocessor
     info = {
         "class_names": list(classifier.class_names),
-        "sequence_length": preprocessor.sequence_length,
-        "truncate": preprocessor.truncate,
+        **preprocessor.settings,
         "temperature": classifier.temperature,
         "parameters": classifier.count_params(),
         "versions": {

@@ -149,7 +149,7 @@ def test_each_weight_is_stored_once(exported):
 def test_it_says_what_made_it(exported):
     info = json.loads((exported[1] / "assets.extra/kerassent.json").read_text())
     assert info["class_names"] == ["neg", "mixed \u00bd", "pos"]
-    assert (info["sequence_length"], info["truncate"]) == (16, "head_tail")
+    assert (info["sequence_length"], info["truncate"]) == (16, "head")
     assert info["temperature"] == 2.0
     assert info["versions"]["tensorflow"] == tf.__version__
 
