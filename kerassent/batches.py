@@ -1,53 +1,96 @@
 """Reviews to the `tf.data.Dataset` that `fit` and `evaluate` take."""
 
+import itertools
+import os
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from kerassent.contract import encode_texts
+from kerassent.preprocessing import SentimentPreprocessor
 from kerassent.review_base import ReviewsBase
 from kerassent.review_stream import ReviewStream
+from kerassent.token_batches import WINDOW, TokenBatches, TokenizedReviews
 
 DEFAULT_BATCH_SIZE = 32
 
 # How many reviews a stream is shuffled among: at IMDB's mean length 22 MB.
 _STREAM_BUFFER = 16384
-# How many batches are sorted by length together.
-_WINDOW = 32
 
 
 def make_dataset(
     reviews: ReviewsBase,
     *,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
+    max_tokens: int | None = None,
     shuffle: bool = False,
     seed: int | None = None,
+    preprocessor: SentimentPreprocessor | None = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Returns batches of `(text, label)`, or of `text` without labels.
 
     `fit` on plain lists never shuffles in keras-nlp, and a spreadsheet is
     often sorted by class: shuffle what you train on. A batch is padded to its
-    longest text, so with `shuffle` texts of about the same length in bytes
-    share one: of each 32 batches' worth of shuffled reviews the shortest make
-    the first batch and so on, and the batches are shuffled again.
+    longest text, so with `shuffle` texts of about the same length share one:
+    of each 32 batches' worth of shuffled reviews the shortest make the first
+    batch and so on, and the batches are shuffled again.
+
+    With `preprocessor` the texts are tokenized now, once for all epochs, and
+    lengths are in tokens; without, they are in bytes.
 
     Args:
         reviews: What `load_reviews` returned. A stream is read again in each
-            epoch and shuffled within a buffer of 16,384 reviews.
+            epoch and shuffled within a buffer of 16,384 reviews; with
+            `preprocessor` it is read once.
         batch_size: How many reviews make a batch; the last may be smaller.
+            Default: 32.
+        max_tokens: Instead of `batch_size`: how many tokens, with padding, a
+            batch may have. Short reviews then make large batches. Goes with
+            `preprocessor`.
         shuffle: Whether each epoch has an order of its own.
         seed: Makes the orders the same from run to run.
+        preprocessor: Of the classifier that is trained.
+        cache: With `preprocessor`: a directory to keep the tokens in, so that
+            they take no memory and the next run finds them. Default: memory.
 
     Returns:
         A `tf.data.Dataset` of known length: text is string `(batch_size,)`,
-        the label int32 `(batch_size,)`, an index into `reviews.class_names`.
+        or with `preprocessor` a dictionary of `token_ids` and `padding_mask`,
+        int32 `(batch_size, width)`; the label int32 `(batch_size,)`, an index
+        into `reviews.class_names`.
 
     Raises:
-        ValueError: `batch_size` is below 1.
+        ValueError: An argument is below 1, or goes with another one.
     """
-    if batch_size < 1:
+    for name, value in (("batch_size", batch_size), ("max_tokens", max_tokens)):
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` must be 1 or more. Received: {value}")
+    if preprocessor is None and (max_tokens or cache) is not None:
         raise ValueError(
-            f"`batch_size` must be 1 or more. Received: {batch_size}"
+            "`max_tokens` and `cache` need to know the tokens: pass "
+            "`preprocessor=classifier.preprocessor`. Received: "
+            f"max_tokens={max_tokens}, cache={cache!r}"
+        )
+    if batch_size is not None and max_tokens is not None:
+        raise ValueError(
+            "`batch_size` and `max_tokens` are two ways to say the same. "
+            f"Received: batch_size={batch_size}, max_tokens={max_tokens}"
+        )
+    if batch_size is None:
+        batch_size = DEFAULT_BATCH_SIZE
+    if preprocessor is not None:
+        return _of_tokens(
+            TokenBatches(
+                TokenizedReviews.of(reviews, preprocessor, cache),
+                None if reviews.labels is None else reviews.label_ids,
+                preprocessor,
+                batch_size=batch_size,
+                max_tokens=max_tokens,
+                shuffle=shuffle,
+                seed=_drawn() if seed is None else seed,
+            )
         )
     dataset = _rows(reviews)
     if shuffle:
@@ -56,12 +99,31 @@ def make_dataset(
             _STREAM_BUFFER if streamed else len(reviews), seed=seed
         )
         dataset = _batched_by_length(dataset, batch_size)
-        dataset = dataset.shuffle(_WINDOW, seed=seed)
+        dataset = dataset.shuffle(WINDOW, seed=seed)
     else:
         dataset = dataset.batch(batch_size)
     num_batches = -(-len(reviews) // batch_size)
     return dataset.apply(
         tf.data.experimental.assert_cardinality(num_batches)
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def _drawn() -> int:
+    return int(np.random.default_rng().integers(1 << 31))
+
+
+def _of_tokens(batches: TokenBatches) -> Any:
+    """Returns a dataset of which each iteration is the next epoch."""
+    epochs = itertools.count()
+    tokens = tf.TensorSpec([None, None], tf.int32)
+    x = {"token_ids": tokens, "padding_mask": tokens}
+    labels = tf.TensorSpec([None], tf.int32)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: batches.epoch(next(epochs)),
+        output_signature=x if batches.label_ids is None else (x, labels),
+    )
+    return dataset.apply(
+        tf.data.experimental.assert_cardinality(len(batches))
     ).prefetch(tf.data.AUTOTUNE)
 
 
@@ -88,4 +150,4 @@ def _batched_by_length(dataset: Any, batch_size: int) -> Any:
             columns if label else columns[0]
         ).batch(batch_size)
 
-    return dataset.batch(_WINDOW * batch_size).flat_map(batches)
+    return dataset.batch(WINDOW * batch_size).flat_map(batches)

@@ -4,14 +4,16 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import keras_nlp
 import numpy as np
 import tensorflow as tf
 
+from kerassent import forward
 from kerassent.contract import encode_texts
+from kerassent.errors import listed
 from kerassent.preprocessing import SentimentPreprocessor, Truncate
 from kerassent.presets import find_preset
 from kerassent.tokenizer import BertTokenizer
@@ -76,6 +78,52 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
         )
         self.class_names = class_names
         self.temperature = temperature
+        self._seed_generator = keras.random.SeedGenerator()
+        self._precision: forward.Precision = "float32"
+        self._graph_made_for: tuple[Any, ...] = ()
+
+    @property
+    def precision(self) -> forward.Precision:
+        """What matrix products are computed in; not saved.
+
+        Weights, their gradients, normalization and the loss are float32 in
+        any case. With `"float16"`, compile with a
+        `keras.optimizers.LossScaleOptimizer`.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, precision: forward.Precision) -> None:
+        if precision not in get_args(forward.Precision):
+            raise ValueError(
+                "`precision` must be one of "
+                f"{listed(get_args(forward.Precision))}. Received: "
+                f"{precision!r}"
+            )
+        if precision != self._precision:
+            # Traced functions have the old one.
+            self.train_function = None
+            self.test_function = None
+            self.predict_function = None
+        self._precision = precision
+
+    def call(
+        self, inputs: Any, training: bool | None = None, mask: Any = None
+    ) -> Any:
+        """Returns the logits, by the lean pass of `kerassent.forward`."""
+        if (
+            not isinstance(inputs, dict)
+            or self.backbone.compute_dtype != "float32"
+        ):
+            return super().call(inputs, training=training, mask=mask)
+        seed = self._seed_generator.next() if training else None
+        return forward.logits(
+            self,
+            inputs["token_ids"],
+            inputs["padding_mask"],
+            seed=seed,
+            precision=self._precision,
+        )
 
     @classmethod
     def from_preset(
@@ -235,18 +283,33 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
             `class_names`: softmax of the logits over `temperature`.
         """
         data = encode_texts(texts)
-        if not data:
-            return np.zeros((0, len(self.class_names)), np.float32)
+        if batch_size < 1:
+            raise ValueError(
+                f"`batch_size` must be 1 or more. Received: {batch_size}"
+            )
         order = np.argsort([len(text) for text in data], kind="stable")
-        dataset = tf.data.Dataset.from_tensor_slices(
-            tf.constant([data[row] for row in order], tf.string)
-        )
-        logits = self.predict(dataset.batch(batch_size), verbose=0)
-        probabilities = np.empty_like(logits, dtype=np.float32)
-        probabilities[order] = tf.nn.softmax(
-            logits.astype(np.float32) / self.temperature
-        ).numpy()
+        probabilities = np.zeros((len(data), len(self.class_names)), np.float32)
+        for start in range(0, len(data), batch_size):
+            rows = order[start : start + batch_size]
+            batch = tf.constant([data[row] for row in rows], tf.string)
+            logits = tf.cast(self._logits_of(batch), tf.float32)
+            probabilities[rows] = tf.nn.softmax(logits / self.temperature)
         return probabilities
+
+    def _logits_of(self, text: tf.Tensor) -> tf.Tensor:
+        """Returns the logits of text, by one graph.
+
+        Keras's `predict` would set up a `tf.data` pipeline for each call.
+        """
+        made_for = (self.preprocessor, self._precision)
+        if self._graph_made_for != made_for:
+            self._graph_made_for = made_for
+            self._graph = tf.function(
+                lambda text: self(self.preprocessor(text), training=False),
+                input_signature=[tf.TensorSpec([None], tf.string)],
+                autograph=False,
+            )
+        return self._graph(text)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments, the backbone and preprocessor serialized."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import keras
 import keras_nlp
+import numpy as np
 import tensorflow as tf
 
 from kerassent.markup import clean_html as cleaned
@@ -49,7 +50,8 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
             `sequence_length`.
 
     Call arguments:
-        x: string `(batch_size,)`, or a scalar.
+        x: string `(batch_size,)`, or a scalar. A dictionary, which this made
+            before, is passed through.
         y: Labels, passed through.
         sample_weight: Weights, passed through.
 
@@ -111,6 +113,8 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
 
     def call(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Returns the batch as `fit` and the model want it."""
+        if isinstance(x, dict):  # it is one already
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         # keras-nlp's tokenizers are Python loops unless they are traced.
         pack = (
             self._pack
@@ -165,24 +169,11 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         if text.shape.rank == 0:
             batch = self._pack(text[tf.newaxis])
             return {name: tensor[0] for name, tensor in batch.items()}
-        text = self._shortened(text)
-        if self.clean_html:
-            text = cleaned(text)
-        tokens = self._truncated(self.tokenizer(text))
-        ones = tf.ones([tokens.nrows(), 1], tf.int32)
-        tokens = tf.concat(
-            [
-                ones * self.tokenizer.cls_token_id,
-                tokens,
-                ones * self.tokenizer.sep_token_id,
-            ],
-            axis=1,
-        )
+        tokens = self.tokens(text)
         lengths = tokens.row_lengths()
         # An empty batch has no longest text; the model still wants a [CLS].
         longest = tf.reduce_max(tf.concat([[2], lengths], axis=0))
-        step = self.pad_to_multiple_of
-        width = tf.minimum(-(-longest // step) * step, self.sequence_length)
+        width = self.width(longest)
         return {
             "token_ids": tokens.to_tensor(
                 self.tokenizer.pad_token_id,
@@ -190,6 +181,40 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
             ),
             "padding_mask": tf.sequence_mask(lengths, width, tf.int32),
         }
+
+    def tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Returns what the model sees of each text, without padding.
+
+        Args:
+            text: string `(batch_size,)`.
+
+        Returns:
+            int32 `(batch_size, None)`, from `[CLS]` to `[SEP]`.
+        """
+        text = self._shortened(text)
+        if self.clean_html:
+            text = cleaned(text)
+        tokens = self._truncated(self.tokenizer(text))
+        ones = tf.ones([tokens.nrows(), 1], tf.int32)
+        return tf.concat(
+            [
+                ones * self.tokenizer.cls_token_id,
+                tokens,
+                ones * self.tokenizer.sep_token_id,
+            ],
+            axis=1,
+        )
+
+    def width(self, longest: Any) -> Any:
+        """Returns how wide a batch is whose longest text has so many tokens.
+
+        Args:
+            longest: An int, or an integer array or tensor.
+        """
+        step = self.pad_to_multiple_of
+        rounded = -(-longest // step) * step
+        smaller = tf.minimum if tf.is_tensor(longest) else np.minimum
+        return smaller(rounded, self.sequence_length)
 
     def _shortened(self, text: tf.Tensor) -> tf.Tensor:
         """Returns texts without what is too far from the ends to be kept."""

@@ -1,0 +1,232 @@
+"""Reviews as tokens, made once, and the batches of each epoch."""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+from kerassent.contract import encode_texts
+from kerassent.preprocessing import SentimentPreprocessor
+from kerassent.review_base import ReviewsBase
+
+# How many reviews are tokenized in one call.
+_CHUNK = 2048
+
+# How many batches' worth of reviews are sorted by length together.
+WINDOW = 32
+
+
+@dataclass(frozen=True, eq=False)
+class TokenizedReviews:
+    """The tokens of all reviews, one after the other.
+
+    Args:
+        tokens: `(num_tokens,)`, uint16 or int32; may be mapped from a file.
+        splits: int64 `(num_reviews + 1,)`, where each review's tokens begin.
+    """
+
+    tokens: np.ndarray
+    splits: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 `(num_reviews,)`: how many tokens each review has."""
+        return np.diff(self.splits)
+
+    @classmethod
+    def of(
+        cls,
+        reviews: ReviewsBase,
+        preprocessor: SentimentPreprocessor,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Tokenizes reviews, or takes what was kept of the last time.
+
+        Args:
+            reviews: The reviews.
+            preprocessor: Makes their tokens.
+            cache: A directory for them, on disk instead of in memory. What is
+                in it is known by a hash of the texts, the vocabulary and the
+                preprocessor's settings.
+        """
+        dtype = np.dtype(
+            np.uint16
+            if preprocessor.tokenizer.vocabulary_size() <= 1 << 16
+            else np.int32
+        )
+        if cache is None:
+            parts = list(_tokenized(reviews, preprocessor))
+            return cls(
+                np.concatenate(
+                    [
+                        np.zeros(0, dtype),
+                        *(ids.astype(dtype) for ids, _ in parts),
+                    ]
+                ),
+                _splits([lengths for _, lengths in parts]),
+            )
+        home = pathlib.Path(cache, _key(reviews, preprocessor))
+        if not home.is_dir():
+            beside = home.with_name(f"{home.name}.{os.getpid()}.writing")
+            beside.mkdir(parents=True)
+            try:
+                counts = []
+                with (beside / "tokens.bin").open("wb") as file:
+                    for ids, lengths in _tokenized(reviews, preprocessor):
+                        ids.astype(dtype).tofile(file)
+                        counts.append(lengths)
+                np.save(beside / "splits.npy", _splits(counts))
+                if not home.is_dir():
+                    beside.rename(home)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+        splits = np.load(home / "splits.npy", allow_pickle=False)
+        if not splits[-1]:
+            return cls(np.zeros(0, dtype), splits)
+        return cls(np.memmap(home / "tokens.bin", dtype, "r"), splits)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatches:
+    """The batches of each epoch: which reviews, and their padded tokens.
+
+    Reviews of about the same length share a batch, each epoch has another
+    order, no review is left out or comes twice, and the number of batches is
+    the same each time.
+
+    Args:
+        reviews: The tokens.
+        label_ids: int32 `(num_reviews,)`, or `None`.
+        preprocessor: Says how wide a batch is, and what pads it.
+        batch_size: How many reviews make a batch.
+        max_tokens: Instead: how many tokens with padding a batch may have.
+        shuffle: Whether each epoch has an order of its own.
+        seed: Makes the orders the same from run to run.
+    """
+
+    reviews: TokenizedReviews
+    label_ids: np.ndarray | None
+    preprocessor: SentimentPreprocessor
+    batch_size: int | None
+    max_tokens: int | None
+    shuffle: bool
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self._plan(np.random.default_rng(0)))
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Any]:
+        """Yields an epoch's batches.
+
+        Args:
+            number: The epoch, from 0.
+            start: The first batch to yield.
+        """
+        rng = np.random.default_rng([self.seed, number * self.shuffle])
+        plan = self._plan(rng)
+        if self.shuffle:
+            rng.shuffle(plan)
+        for rows in plan[start:]:
+            yield self._batch(rows)
+
+    def _plan(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Returns each batch's rows."""
+        lengths = self.reviews.lengths
+        if self.max_tokens is not None:
+            return self._plan_by_tokens(lengths, rng)
+        size = self.batch_size or 1
+        order = np.arange(len(lengths))
+        if self.shuffle:
+            rng.shuffle(order)
+            for first in range(0, len(order), WINDOW * size):
+                window = order[first : first + WINDOW * size]
+                order[first : first + WINDOW * size] = window[
+                    np.argsort(lengths[window], kind="stable")
+                ]
+        return [order[i : i + size] for i in range(0, len(order), size)]
+
+    def _plan_by_tokens(
+        self, lengths: np.ndarray, rng: np.random.Generator
+    ) -> list[np.ndarray]:
+        """Returns batches of as many rows as fit, all lengths sorted.
+
+        The cuts depend on the sorted lengths alone, so they are the same in
+        each epoch; rows of equal width change places between batches.
+        """
+        most = self.max_tokens or 1
+        widths = self.preprocessor.width(lengths)
+        order = np.lexsort((rng.permutation(len(lengths)), widths))
+        plan, first = [], 0
+        for i in range(len(order)):
+            if (i + 1 - first) * widths[order[i]] > most and i > first:
+                plan.append(order[first:i])
+                first = i
+        if first < len(order):
+            plan.append(order[first:])
+        return plan
+
+    def _batch(self, rows: np.ndarray) -> Any:
+        lengths = self.reviews.lengths[rows]
+        width = self.preprocessor.width(lengths.max())
+        inside = np.arange(width) < lengths[:, np.newaxis]
+        token_ids = np.full(
+            inside.shape, self.preprocessor.tokenizer.pad_token_id, np.int32
+        )
+        splits = self.reviews.splits
+        token_ids[inside] = np.concatenate(
+            [self.reviews.tokens[splits[i] : splits[i + 1]] for i in rows]
+        )
+        x = {"token_ids": token_ids, "padding_mask": inside.astype(np.int32)}
+        return x if self.label_ids is None else (x, self.label_ids[rows])
+
+
+def _tokenized(
+    reviews: ReviewsBase, preprocessor: SentimentPreprocessor
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields tokens and their numbers, some thousand reviews at a time."""
+    tokens_of = tf.function(
+        preprocessor.tokens,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+    chunk: list[str] = []
+
+    def tokenized() -> tuple[np.ndarray, np.ndarray]:
+        tokens = tokens_of(tf.constant(encode_texts(chunk), tf.string))
+        return tokens.values.numpy(), tokens.row_lengths().numpy()
+
+    for text, _ in reviews.iter_rows():
+        chunk.append(text)
+        if len(chunk) == _CHUNK:
+            yield tokenized()
+            chunk.clear()
+    if chunk:
+        yield tokenized()
+
+
+def _splits(lengths: list[np.ndarray]) -> np.ndarray:
+    return np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
+
+
+def _key(reviews: ReviewsBase, preprocessor: SentimentPreprocessor) -> str:
+    """Returns a hash of all that decides the tokens."""
+    tokenizer = preprocessor.tokenizer
+    made_by = {
+        "tokenizer": type(tokenizer).__name__,
+        "lowercase": tokenizer.lowercase,
+        "strip_accents": tokenizer.strip_accents,
+        "vocabulary": tokenizer.get_vocabulary(),
+        "settings": preprocessor.settings,
+    }
+    digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
+    for text, _ in reviews.iter_rows():
+        [data] = encode_texts([text])
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:32]
