@@ -1,14 +1,21 @@
 from . import errors as errors
 from .batches import make_dataset as make_dataset
-from .callbacks.lr_finder import LRCurve as LRCurve
 from .callbacks.lr_finder import LRFinder as LRFinder
-from .callbacks.lr_finder import find_lr as find_lr
 from .callbacks.one_cycle import OneCycle as OneCycle
+from .callbacks.range_test import find_lr as find_lr
+from .callbacks.sgdr import SGDR as SGDR
+from .callbacks.triangular import Triangular as Triangular
+from .callbacks.triangular_on_plateau import (
+    TriangularOnPlateau as TriangularOnPlateau,
+)
+from .callbacks.warmup_decay import WarmupDecay as WarmupDecay
 from .classifier import SentimentClassifier as SentimentClassifier
 from .client import Client as Client
 from .contract import Prediction as Prediction
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .lr_curve import LRCurve as LRCurve
+from .optimizers import LayerDecayAdamW as LayerDecayAdamW
 from .prediction import predict as predict
 from .presets import list_presets as list_presets
 from .reviews import Reviews as Reviews

@@ -2,21 +2,27 @@
 
 import datetime
 import importlib.metadata
+import itertools
 import json
 import logging
 import os
 import pathlib
 import time
+import warnings
 from typing import Any, Literal
 
 import keras
 
 from kerassent import contract
 from kerassent.batches import DEFAULT_BATCH_SIZE, make_dataset
-from kerassent.callbacks.lr_finder import LRCurve, find_lr
 from kerassent.callbacks.one_cycle import OneCycle
+from kerassent.callbacks.range_test import find_lr
 from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
+from kerassent.lr_curve import LRCurve
+from kerassent.markup import needs_clean_html
+from kerassent.optimizers import LayerDecayAdamW
+from kerassent.precision import PrecisionChoice, resolve_precision
 from kerassent.preprocessing import Truncate
 from kerassent.presets import DEFAULT_PRESET
 from kerassent.review_base import ReviewsBase
@@ -27,6 +33,13 @@ WEIGHT_DECAY = 0.01
 # The range in which fine-tuning goes from learning nothing to diverging.
 _START_LR, _END_LR = 1e-6, 1e-2
 FIND_LR_STEPS = 60
+# Where nothing can be found: the upper end of what BERT's authors tried.
+UNFOUND_MAX_LR = 5e-5
+
+_TEXTS_LOOKED_AT = 1000
+
+# What a batch's width is a multiple of: parts of a step are compiled for each.
+_WIDTH_STEP = 16
 
 _log = logging.getLogger("kerassent")
 
@@ -40,9 +53,13 @@ def train(
     valid_size: float | int = 0.1,
     sequence_length: int | None = None,
     truncate: Truncate | None = None,
+    head_tokens: int | None = None,
+    clean_html: bool | None = None,
     epochs: int = 2,
     batch_size: int = DEFAULT_BATCH_SIZE,
     max_lr: float | Literal["auto"] = "auto",
+    layer_decay: float = 1.0,
+    precision: PrecisionChoice = "auto",
     seed: int = 0,
     resume: bool = False,
     weights: str | os.PathLike[str] | None = None,
@@ -62,9 +79,17 @@ def train(
         valid_size: The share or number of reviews to split off.
         sequence_length: As in `SentimentClassifier.from_preset`.
         truncate: As in `SentimentClassifier.from_preset`.
+        head_tokens: As in `SentimentClassifier.from_preset`.
+        clean_html: As in `SentimentPreprocessor`. By default it is on if one
+            in a hundred of the first thousand texts or more has a tag.
         epochs: How many times each review is seen.
         batch_size: How many reviews make a step.
         max_lr: The peak of the learning rate; `"auto"` lets `find_lr` say.
+        layer_decay: How many times as fast an encoder layer learns as the one
+            above it; see `LayerDecayAdamW`.
+        precision: What matrix products are computed in while training:
+            `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"`, which is
+            bfloat16 where the processor is made for it. Weights are float32.
         seed: Of the split, the head, dropout and the order.
         resume: Whether to go on with an unfinished run.
         weights: As in `SentimentClassifier.from_preset`.
@@ -106,19 +131,24 @@ def train(
     keras.utils.set_random_seed(seed)
     if valid is None:
         reviews, valid = reviews.split(test_size=valid_size, seed=seed)
+    if clean_html is None:
+        clean_html = _has_html(reviews)
+        if clean_html:
+            _log.info("Texts have HTML tags: clean_html is on")
     classifier = SentimentClassifier.from_preset(
         preset,
         class_names=reviews.class_names,
         sequence_length=sequence_length,
         truncate=truncate,
+        head_tokens=head_tokens,
+        clean_html=clean_html,
         weights=weights,
     )
-    train_ds = make_dataset(
-        reviews, batch_size=batch_size, shuffle=True, seed=seed
-    )
-    valid_ds = make_dataset(valid, batch_size=2 * batch_size)
+    train_ds = _batches(classifier, reviews, batch_size, seed)
+    valid_ds = _batches(classifier, valid, 2 * batch_size, seed)
     partial.mkdir(parents=True, exist_ok=True)
-    _compile(classifier)
+    classifier.precision = resolve_precision(precision)
+    _compile(classifier, layer_decay)
     max_lr = _peak(classifier, train_ds, max_lr, partial)
     classifier.fit(
         train_ds,
@@ -136,16 +166,19 @@ def train(
         ],
         verbose=verbose,
     )
+    trained_in = classifier.precision
+    classifier.precision = "float32"
     classifier.save_to_preset(str(partial))
     info = {
         "preset": preset,
         "class_names": list(reviews.class_names),
         "num_reviews": {"train": len(reviews), "valid": len(valid)},
-        "sequence_length": classifier.preprocessor.sequence_length,
-        "truncate": classifier.preprocessor.truncate,
+        **classifier.preprocessor.settings,
         "epochs": epochs,
         "batch_size": batch_size,
         "max_lr": max_lr,
+        "layer_decay": layer_decay,
+        "precision": trained_in,
         "seed": seed,
         "valid": evaluate(classifier, valid).to_dict(),
         "seconds": round(time.monotonic() - started, 1),
@@ -170,6 +203,8 @@ def look_for_lr(
     sequence_length: int | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     num_steps: int = FIND_LR_STEPS,
+    layer_decay: float = 1.0,
+    precision: PrecisionChoice = "auto",
     seed: int = 0,
     weights: str | os.PathLike[str] | None = None,
 ) -> LRCurve:
@@ -181,6 +216,8 @@ def look_for_lr(
         sequence_length: As in `train`.
         batch_size: As in `train`.
         num_steps: As in `find_lr`.
+        layer_decay: As in `train`.
+        precision: As in `train`.
         seed: As in `train`.
         weights: As in `train`.
     """
@@ -189,19 +226,13 @@ def look_for_lr(
         preset or DEFAULT_PRESET,
         class_names=reviews.class_names,
         sequence_length=sequence_length,
+        clean_html=_has_html(reviews),
         weights=weights,
     )
-    _compile(classifier)
-    dataset = make_dataset(
-        reviews, batch_size=batch_size, shuffle=True, seed=seed
-    )
-    return find_lr(
-        classifier,
-        dataset,
-        num_steps=num_steps,
-        start_lr=_START_LR,
-        end_lr=_END_LR,
-    )
+    classifier.precision = resolve_precision(precision)
+    _compile(classifier, layer_decay)
+    dataset = _batches(classifier, reviews, batch_size, seed)
+    return _curve(classifier, dataset, num_steps)
 
 
 def check_output(run: pathlib.Path, *, resume: bool) -> None:
@@ -238,11 +269,34 @@ def read_info(run: str | os.PathLike[str]) -> dict[str, Any]:
     return info
 
 
-def _compile(classifier: Any) -> None:
-    optimizer = keras.optimizers.AdamW(
-        weight_decay=WEIGHT_DECAY, global_clipnorm=1.0
+def _batches(
+    classifier: Any, reviews: ReviewsBase, batch_size: int, seed: int
+) -> Any:
+    """Returns batches of tokens of like length, of few widths."""
+    return make_dataset(
+        reviews,
+        batch_size=batch_size,
+        shuffle=True,
+        seed=seed,
+        preprocessor=classifier.preprocessor.with_settings(
+            pad_to_multiple_of=_WIDTH_STEP
+        ),
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+
+
+def _has_html(reviews: ReviewsBase) -> bool:
+    rows = itertools.islice(reviews.iter_rows(), _TEXTS_LOOKED_AT)
+    return needs_clean_html(text for text, _ in rows)
+
+
+def _compile(classifier: Any, layer_decay: float) -> None:
+    optimizer: Any = LayerDecayAdamW(
+        layer_decay=layer_decay,
+        weight_decay=WEIGHT_DECAY,
+        global_clipnorm=1.0,
+    )
+    if classifier.precision == "float16":  # whose gradients underflow
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     classifier.compile(
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -260,18 +314,40 @@ def _peak(
     if kept.is_file():
         return float(json.loads(kept.read_text("utf-8")))
     _log.info("Looking for a learning rate: %d steps", FIND_LR_STEPS)
-    curve = find_lr(
-        classifier,
-        dataset,
-        num_steps=FIND_LR_STEPS,
-        start_lr=_START_LR,
-        end_lr=_END_LR,
-    )
-    found = curve.suggestion
-    _log.info("Training with max_lr %.2g", found)
+    curve = _curve(classifier, dataset, FIND_LR_STEPS)
+    if curve.doubt is None:
+        found = curve.suggestion
+        others = dict(curve.suggestions)
+        del others["valley"]
+        _log.info(
+            "Training with max_lr %.2g: the middle of the longest fall of the "
+            "loss (%s)",
+            found,
+            ", ".join(f"{name} {rate:.2g}" for name, rate in others.items()),
+        )
+    else:
+        found = UNFOUND_MAX_LR
+        _log.warning(
+            "Training with max_lr %.2g, since none was found: %s",
+            found,
+            curve.doubt,
+        )
     kept.parent.mkdir(exist_ok=True)
     _write_json(kept, found)
     return found
+
+
+def _curve(classifier: Any, dataset: Any, num_steps: int) -> LRCurve:
+    with warnings.catch_warnings():
+        # Its doubt is told in our own words.
+        warnings.filterwarnings("ignore", message="No learning rate found")
+        return find_lr(
+            classifier,
+            dataset,
+            num_steps=num_steps,
+            start_lr=_START_LR,
+            end_lr=_END_LR,
+        )
 
 
 def _write_json(path: pathlib.Path, content: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kerassent.cli import main
+from kerassent.lr_curve import LRCurve
 from kerassent.server import serve
 
 
@@ -81,16 +82,46 @@ def test_predict_asks_a_server(tiny_run, tiny_models):
             )
 
 
-def test_find_lr_prints_an_option_of_train(reviews_csv, tiny_preset):
+def test_find_lr_prints_an_option_of_train(reviews_csv, tiny_preset, tmp_path):
     arguments = (
         *("find-lr", reviews_csv, *COLUMNS, "--preset", tiny_preset),
-        *("--num-steps", 30, "--batch-size", 8),
+        *("--num-steps", 200, "--batch-size", 8),
     )
-    option, value = kerassent(*arguments).stdout.split()
-    curve = json.loads(kerassent(*arguments, "--json").stdout)
+    shown = kerassent(*arguments, "--plot", tmp_path / "lr.svg")
+    option, value = shown.stdout.split()
+    curve = LRCurve.from_json(kerassent(*arguments, "--json").stdout)
     assert option == "--max-lr"
-    assert float(value) == pytest.approx(curve["suggestion"], rel=0.06)
-    assert len(curve["losses"]) == len(curve["learning_rates"]) <= 30
+    assert float(value) == pytest.approx(curve.suggestion, rel=0.06)
+    assert len(curve.losses) <= 200
+    # Somebody who watches sees the curve and the rest.
+    assert f"steepest {curve.suggestions['steepest']:.1e}" in shown.stderr
+    assert "▲" in shown.stderr
+    assert [path.name for path in tmp_path.glob("*lr.svg")] == ["lr.svg"]
+    assert "learning rate" in (tmp_path / "lr.svg").read_text()
+
+
+def test_find_lr_says_when_there_is_none(reviews_csv, tiny_preset):
+    arguments = (
+        *("find-lr", reviews_csv, *COLUMNS, "--preset", tiny_preset),
+        *("--num-steps", 12, "--layer-decay", 0.9),
+    )
+    shown = kerassent(*arguments, code=1)
+    assert shown.stdout == ""
+    assert "12 steps are too few: give `num_steps` of 20" in shown.stderr
+    curve = json.loads(kerassent(*arguments, "--json").stdout)
+    assert curve["suggestion"] is None
+    assert curve["doubt"].startswith("12 steps are too few")
+
+
+def test_find_lr_refuses_a_figure_that_cannot_be_written(reviews_csv, tmp_path):
+    for figure, message in (
+        ("lr.docx", "no figure can be written as 'lr.docx'. Its ending must"),
+        (tmp_path / "no" / "lr.svg", "--plot: there is no directory"),
+    ):
+        shown = kerassent(
+            *("find-lr", reviews_csv, *COLUMNS, "--plot", figure), code=2
+        )
+        assert message in " ".join(shown.stderr.split())
 
 
 def test_presets_are_listed():
@@ -246,7 +277,8 @@ CLI = "from kerassent.cli import main; main({}, standalone_mode=False)"
         ("from kerassent import Client, Prediction, errors, serve", []),
         ("from kerassent import Reviews, load_reviews", []),
         (
-            "from kerassent import LRFinder, OneCycle, find_lr",
+            "from kerassent import LRFinder, OneCycle, find_lr, Triangular, "
+            "SGDR, TriangularOnPlateau, WarmupDecay, LayerDecayAdamW",
             ["tensorflow", "keras", "pandas", "sklearn", "pyarrow", "grpc"],
         ),
     ],

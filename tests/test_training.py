@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from kerassent import training
 from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
 from kerassent.reviews import Reviews
@@ -47,6 +48,7 @@ def test_the_record_says_how_it_was_made(run, easy_reviews):
     assert info["num_reviews"] == {"train": 144, "valid": 16}
     assert (info["epochs"], info["batch_size"], info["seed"]) == (8, 16, 0)
     assert (info["sequence_length"], info["truncate"]) == (32, "tail")
+    assert info["clean_html"] is False
     assert info["max_lr"] == 3e-3
     _, valid = easy_reviews.split(test_size=0.1, seed=0)
     assert info["valid"] == json.loads(
@@ -116,20 +118,30 @@ def test_given_validation_reviews_are_not_split_off(
     assert info["num_reviews"] == {"train": 160, "valid": 3}
 
 
-def test_auto_takes_what_the_finder_suggests(
-    easy_reviews, tiny_preset, tmp_path
+@pytest.mark.parametrize("start_lr, end_lr", [(3e-4, 3e-2), (1e-6, 1e-5)])
+def test_auto_takes_what_the_finder_suggests_and_says_why(
+    start_lr, end_lr, easy_reviews, tiny_preset, tmp_path, monkeypatch, caplog
 ):
+    # An untrained encoder needs larger rates than a pretrained one.
+    monkeypatch.setattr(training, "_START_LR", start_lr)
+    monkeypatch.setattr(training, "_END_LR", end_lr)
+    caplog.set_level("INFO", "kerassent")
     train(
         easy_reviews,
         tmp_path / "run",
         preset=str(tiny_preset),
         **QUICK | {"epochs": 1, "max_lr": "auto"},
     )
+    found = read_info(tmp_path / "run")["max_lr"]
+    if end_lr == 1e-5:
+        assert found == 5e-5
+        assert "max_lr 5e-05, since none was found: the curve is" in caplog.text
+        return
     reviews, _ = easy_reviews.split(test_size=0.1, seed=0)
     curve = look_for_lr(reviews, preset=str(tiny_preset), batch_size=16)
-    assert read_info(tmp_path / "run")["max_lr"] == pytest.approx(
-        curve.suggestion, rel=1e-6
-    )
+    assert found == pytest.approx(curve.suggestion, rel=1e-6)
+    assert f"max_lr {found:.2g}: the middle of the longest fall" in caplog.text
+    assert f"(steepest {curve.suggestions['steepest']:.2g}, " in caplog.text
 
 
 def test_nothing_is_written_over(easy_reviews, tmp_path):

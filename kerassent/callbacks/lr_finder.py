@@ -1,70 +1,52 @@
-"""The learning-rate range test: a callback, its curve, one call for both."""
+"""The learning-rate range test as a Keras callback."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
 
-from kerassent.callbacks.one_cycle import check_learning_rate_settable
-from kerassent.schedules import exponential, smoothed, valley
+from kerassent.callbacks.model_state import ModelState
+from kerassent.callbacks.step_schedule import check_learning_rate_settable
+from kerassent.lr_curve import LRCurve, StopReason
+from kerassent.schedules import exponential, linear
 
-
-@dataclass(frozen=True, eq=False)
-class LRCurve:
-    """What a range test saw: the loss of a step at each learning rate.
-
-    Args:
-        learning_rates: float64 `(num_steps,)`, geometric.
-        losses: float64 `(num_steps,)`, each step's own.
-        smoothing: The weight of the past in `smoothed_losses`.
-    """
-
-    learning_rates: np.ndarray
-    losses: np.ndarray
-    smoothing: float = 0.9
-
-    @property
-    def smoothed_losses(self) -> np.ndarray:
-        """float64 `(num_steps,)`: the losses' moving average."""
-        return smoothed(self.losses, self.smoothing)
-
-    @property
-    def suggestion(self) -> float:
-        """A `max_lr`: in the middle of the longest fall of the losses.
-
-        The first tenth, where nothing is learned yet, and the last five
-        steps, where the loss explodes, are left out.
-
-        Raises:
-            ValueError: There are fewer than 20 steps to judge by.
-        """
-        start, stop = len(self.losses) // 10, len(self.losses) - 5
-        if stop - start < 13:
-            raise ValueError(
-                "A suggestion needs 20 steps or more. Received: "
-                f"{len(self.losses)}. Give a larger `num_steps`, or a smaller "
-                "`end_lr` if the loss exploded early."
-            )
-        return valley(
-            self.learning_rates[start:stop], self.smoothed_losses[start:stop]
-        )
+Mode = Literal["exponential", "linear"]
 
 
 class LRFinder(keras.callbacks.Callback):
     """Raises the learning rate step by step and records the loss of each.
 
     It ends `fit` after `num_steps`, or earlier when the smoothed loss is
-    `stop_factor` times its best or not finite. The model is left trained by
-    the test: `find_lr` puts it back.
+    `stop_factor` times its best or the loss is not finite. When `fit` ends the
+    model is put back as it was. `fit` tells no callback that it failed: after
+    an error or Ctrl-C call `restore()`, or use `find_lr`, which does.
+
+    A step is an update: with gradient accumulation its loss is the mean of the
+    batches that made it. With `steps_per_execution` a step is a whole block
+    (`find_lr` takes blocks apart).
 
     Args:
         start_lr: The first rate, above 0.
         end_lr: The last rate, above `start_lr`.
         num_steps: How many steps, 2 or more.
+        mode: How the rate grows: `"exponential"` or `"linear"`.
         smoothing: The weight of the past in the smoothed loss, 0 to below 1.
-        stop_factor: How many times its best the loss may be.
+        stop_factor: How many times its best the loss may be, above 1.
+        validation_data: As in `fit`. If given, the loss on all of it after each
+            step is what is judged. It costs as much as it has batches, so give
+            a few hundred examples.
+
+    Raises:
+        ValueError: An argument is out of its range.
+        TypeError: When `fit` starts, the optimizer has a schedule of its own.
+
+    Example:
+        ```python
+        finder = LRFinder()
+        model.fit(dataset, epochs=10, callbacks=[finder])
+        finder.curve.plot()
+        ```
 
     Reference:
         [Smith, 2015](https://arxiv.org/abs/1506.01186), section 3.3.
@@ -76,8 +58,10 @@ class LRFinder(keras.callbacks.Callback):
         end_lr: float = 1.0,
         num_steps: int = 100,
         *,
+        mode: Mode = "exponential",
         smoothing: float = 0.9,
         stop_factor: float = 4.0,
+        validation_data: Any = None,
     ) -> None:
         super().__init__()
         if not 0 < start_lr < end_lr:
@@ -88,6 +72,10 @@ class LRFinder(keras.callbacks.Callback):
         if num_steps < 2:
             raise ValueError(
                 f"`num_steps` must be 2 or more. Received: {num_steps}"
+            )
+        if mode not in get_args(Mode):
+            raise ValueError(
+                f"`mode` must be 'exponential' or 'linear'. Received: {mode!r}"
             )
         if not 0 <= smoothing < 1:
             raise ValueError(
@@ -101,121 +89,132 @@ class LRFinder(keras.callbacks.Callback):
         self.start_lr = start_lr
         self.end_lr = end_lr
         self.num_steps = num_steps
+        self.mode = mode
         self.smoothing = smoothing
         self.stop_factor = stop_factor
-        self._losses: list[float] = []
-        self._rates: list[float] = []
+        self.validation_data = validation_data
+        self._state: ModelState | None = None
+        self._updates = -1
+        self._begin()
 
     @property
     def curve(self) -> LRCurve:
         """What was recorded so far."""
         return LRCurve(
-            np.array(self._rates), np.array(self._losses), self.smoothing
+            np.array(self._rates),
+            np.array(self._losses),
+            None
+            if self.validation_data is None
+            else np.array(self._val_losses),
+            self.smoothing,
+            self._stop_reason,
         )
+
+    def restore(self) -> None:
+        """Puts the model back as it was. Calling it again does no harm."""
+        if self._state is not None:
+            self._state.restore()
+            self._state = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begins a new curve."""
         check_learning_rate_settable(self.model.optimizer)
-        self._losses, self._rates = [], []
+        self.restore()  # if a `fit` before this one failed
+        self._state = ModelState(self.model)
+        self._begin()
+
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Notes how far it is."""
+        self._recorded_before = len(self._losses)
 
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Sets the rate of the step that follows."""
+        updates = int(self.model.optimizer.iterations)
+        if updates == self._updates:
+            return  # a later batch of the same update
+        self._updates = updates
         # Keras reports the mean loss since the epoch began. Starting the mean
         # anew makes it the loss of this step.
         self.model.reset_metrics()
-        self.model.optimizer.learning_rate = exponential(
+        curve = exponential if self.mode == "exponential" else linear
+        self._rate = curve(
             len(self._losses), self.num_steps, self.start_lr, self.end_lr
         )
+        self.model.optimizer.learning_rate = self._rate
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Records the step's loss and decides whether to go on."""
+        if "loss" not in (logs or {}):
+            raise ValueError(
+                "The model's `train_step` reports no 'loss' to judge by. "
+                f"Received: {sorted(logs or {})}"
+            )
         loss = float((logs or {})["loss"])
-        rate = float(self.model.optimizer.learning_rate)
         if not math.isfinite(loss):
-            self.model.stop_training = True
+            self._stop("not_finite")
             return
+        if int(self.model.optimizer.iterations) == self._updates:
+            return
+        if self.validation_data is not None:
+            val_loss = self._validation_loss()
+            if not math.isfinite(val_loss):
+                self._stop("not_finite")
+                return
+            self._val_losses.append(val_loss)
         self._losses.append(loss)
-        self._rates.append(rate)
-        averages = self.curve.smoothed_losses
-        if len(self._losses) >= self.num_steps or (
-            averages[-1] > self.stop_factor * averages.min() > 0
-        ):
+        self._rates.append(self._rate)
+        if len(self._losses) >= self.num_steps:
+            self._stop("finished")
+        elif self._has_diverged():
+            self._stop("diverged")
+
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Ends where an epoch had no data for a step."""
+        if len(self._losses) == self._recorded_before:
             self.model.stop_training = True
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Puts the model back as it was."""
+        self.restore()
 
-def find_lr(
-    model: Any,
-    x: Any,
-    y: Any = None,
-    *,
-    batch_size: int | None = None,
-    start_lr: float = 1e-7,
-    end_lr: float = 1.0,
-    num_steps: int = 100,
-    smoothing: float = 0.9,
-    stop_factor: float = 4.0,
-    verbose: int | str = 0,
-) -> LRCurve:
-    """Returns the loss at each learning rate; leaves the model as it was.
+    def _begin(self) -> None:
+        self._losses: list[float] = []
+        self._val_losses: list[float] = []
+        self._rates: list[float] = []
+        self._stop_reason: StopReason = "ran_out"
+        self._updates = -1
+        self._recorded_before = 0
+        self._average, self._best = 0.0, math.inf
 
-    Weights, the optimizer's state and its rate are put back, also after an
-    error or Ctrl-C.
+    def _stop(self, reason: StopReason) -> None:
+        self._stop_reason = reason
+        self.model.stop_training = True
 
-    Args:
-        model: Any compiled Keras 3 model on the TensorFlow backend.
-        x: What `model.fit` takes; repeated as often as needed.
-        y: Labels, if `x` doesn't hold them.
-        batch_size: As in `model.fit`.
-        start_lr: The first rate, above 0.
-        end_lr: The last rate.
-        num_steps: How many steps.
-        smoothing: The weight of the past in the smoothed loss.
-        stop_factor: The test ends when the smoothed loss is so many times its
-            best.
-        verbose: As in `model.fit`.
-
-    Returns:
-        The curve; its `suggestion` is a `max_lr` for `OneCycle`.
-
-    Raises:
-        ValueError: The model isn't compiled, or an argument is out of range.
-
-    Example:
-        ```python
-        curve = find_lr(model, dataset)
-        model.fit(dataset, callbacks=[OneCycle(max_lr=curve.suggestion)])
-        ```
-    """
-    if getattr(model, "optimizer", None) is None:
-        raise ValueError("`model` must be compiled: call `model.compile()`.")
-    finder = LRFinder(
-        start_lr,
-        end_lr,
-        num_steps,
-        smoothing=smoothing,
-        stop_factor=stop_factor,
-    )
-    optimizer = model.optimizer
-    if not optimizer.built:
-        optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *optimizer.variables]
-    saved = [variable.numpy() for variable in variables]
-    try:
-        model.fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=num_steps,
-            callbacks=[finder],
-            shuffle=y is not None,  # Keras warns where it cannot
-            verbose=verbose,
+    def _has_diverged(self) -> bool:
+        """Follows the average, as `smoothed` makes it, by the last value."""
+        values = self._val_losses or self._losses
+        self._average = (
+            self.smoothing * self._average + (1 - self.smoothing) * values[-1]
         )
-    finally:
-        for variable, value in zip(variables, saved, strict=True):
-            variable.assign(value)
-        model.stop_training = False
-    return finder.curve
+        average = self._average / (1 - self.smoothing ** len(values))
+        self._best = min(self._best, average)
+        # The same as `stop_factor` times the best where that is above 0.
+        limit = self._best + (self.stop_factor - 1) * abs(self._best)
+        return average > limit
+
+    def _validation_loss(self) -> float:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
+            self.validation_data
+        )
+        found = self.model.evaluate(
+            x, y, sample_weight=sample_weight, verbose=0, return_dict=True
+        )
+        return float(found["loss"])

@@ -1,7 +1,6 @@
 """`kerassent quickstart`, `find-lr` and `train`."""
 
 import contextlib
-import json
 import pathlib
 import sys
 from typing import Any
@@ -37,7 +36,15 @@ def quickstart(output: str, weights: str | None) -> None:
 @click.option("--batch-size", type=int, default=32, show_default=True)
 @click.option("--limit", type=int, help="Look at so many reviews only.")
 @click.option("--num-steps", type=int, default=60, show_default=True)
+@click.option(
+    "--layer-decay",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="How many times as fast a layer learns as the one above it.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--plot", help="Draw the curve to this .png, .svg or .pdf file.")
 @click.option("--json", "as_json", is_flag=True, help="The whole curve.")
 def find_lr(
     source: str,
@@ -47,7 +54,9 @@ def find_lr(
     batch_size: int,
     limit: int | None,
     num_steps: int,
+    layer_decay: float,
     seed: int,
+    plot: str | None,
     as_json: bool,
     **reading: Any,
 ) -> None:
@@ -55,8 +64,11 @@ def find_lr(
 
     \b
     Example:
-      kerassent find-lr train.xlsx --text Reviews --label Sentiment
+      kerassent find-lr train.xlsx --text Reviews --label Sentiment \\
+        --plot lr.svg
     """
+    if plot is not None:
+        _check_figure(plot)
     start_tensorflow()
     from kerassent.training import look_for_lr
 
@@ -67,19 +79,17 @@ def find_lr(
         sequence_length=sequence_length,
         batch_size=batch_size,
         num_steps=num_steps,
+        layer_decay=layer_decay,
         seed=seed,
     )
+    if plot is not None:
+        _save_figure(curve, plot)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "suggestion": curve.suggestion,
-                    "learning_rates": curve.learning_rates.tolist(),
-                    "losses": curve.losses.tolist(),
-                }
-            )
-        )
+        click.echo(curve.to_json())
         return
+    click.echo(curve, err=True)
+    if curve.doubt is not None:
+        raise click.ClickException("No learning rate was found.")
     click.echo(f"--max-lr {curve.suggestion:.1e}")
 
 
@@ -105,6 +115,16 @@ def find_lr(
     help="What is kept of a longer text.",
 )
 @click.option(
+    "--head-tokens",
+    type=int,
+    help="Of these, how many from the head with `head_tail`.",
+)
+@click.option(
+    "--clean-html/--keep-html",
+    default=None,
+    help="Whether tags are left out. Default: if the texts have some.",
+)
+@click.option(
     "--epochs",
     type=int,
     default=2,
@@ -123,6 +143,20 @@ def find_lr(
     default="auto",
     show_default=True,
     help="The peak of the learning rate, or `auto`.",
+)
+@click.option(
+    "--layer-decay",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="How many times as fast a layer learns as the one above it.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="Of matrix products; `auto` is bfloat16 where the processor has it.",
 )
 @click.option(
     "--seed",
@@ -200,6 +234,34 @@ def train(
     from kerassent.training import read_info
 
     _say_trained(output, read_info(output))
+
+
+def _check_figure(path: str) -> None:
+    """Refuses early what could not be written after a minute's work."""
+    from matplotlib.figure import Figure
+
+    file = pathlib.Path(path)
+    kinds = Figure().canvas.get_supported_filetypes()
+    if file.suffix[1:].lower() not in kinds:
+        raise click.UsageError(
+            f"--plot: no figure can be written as {file.name!r}. Its ending "
+            f"must be one of {', '.join(sorted(kinds))}."
+        )
+    if not file.parent.is_dir():
+        raise click.UsageError(
+            f"--plot: there is no directory {str(file.parent)!r}."
+        )
+
+
+def _save_figure(curve: Any, path: str) -> None:
+    from matplotlib.figure import Figure
+
+    file = pathlib.Path(path)
+    figure = Figure(figsize=(5.2, 3.4), dpi=200, layout="constrained")
+    curve.plot(figure.add_subplot())
+    beside = file.with_name(f".writing-{file.name}")
+    figure.savefig(beside)
+    beside.rename(file)
 
 
 def _peak(max_lr: str) -> Any:
