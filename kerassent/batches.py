@@ -11,7 +11,12 @@ from kerassent.contract import encode_texts
 from kerassent.preprocessing import SentimentPreprocessor
 from kerassent.review_base import ReviewsBase
 from kerassent.review_stream import ReviewStream
-from kerassent.token_batches import WINDOW, TokenBatches, TokenizedReviews
+from kerassent.token_batches import (
+    WINDOW,
+    TokenBatches,
+    TokenizedReviews,
+    token_dataset,
+)
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -81,7 +86,7 @@ def make_dataset(
     if batch_size is None:
         batch_size = DEFAULT_BATCH_SIZE
     if preprocessor is not None:
-        return _of_tokens(
+        return token_dataset(
             TokenBatches(
                 TokenizedReviews.of(reviews, preprocessor, cache),
                 None if reviews.labels is None else reviews.label_ids,
@@ -90,7 +95,8 @@ def make_dataset(
                 max_tokens=max_tokens,
                 shuffle=shuffle,
                 seed=_drawn() if seed is None else seed,
-            )
+            ),
+            itertools.count(),
         )
     dataset = _rows(reviews)
     if shuffle:
@@ -110,21 +116,6 @@ def make_dataset(
 
 def _drawn() -> int:
     return int(np.random.default_rng().integers(1 << 31))
-
-
-def _of_tokens(batches: TokenBatches) -> Any:
-    """Returns a dataset of which each iteration is the next epoch."""
-    epochs = itertools.count()
-    tokens = tf.TensorSpec([None, None], tf.int32)
-    x = {"token_ids": tokens, "padding_mask": tokens}
-    labels = tf.TensorSpec([None], tf.int32)
-    dataset = tf.data.Dataset.from_generator(
-        lambda: batches.epoch(next(epochs)),
-        output_signature=x if batches.label_ids is None else (x, labels),
-    )
-    return dataset.apply(
-        tf.data.experimental.assert_cardinality(len(batches))
-    ).prefetch(tf.data.AUTOTUNE)
 
 
 def _rows(reviews: ReviewsBase) -> Any:

@@ -187,6 +187,26 @@ class TokenBatches:
         return x if self.label_ids is None else (x, self.label_ids[rows])
 
 
+def token_dataset(batches: TokenBatches, epochs: Iterator[int]) -> Any:
+    """Returns the `tf.data.Dataset` of an epoch's batches.
+
+    Args:
+        batches: The batches.
+        epochs: Gives the epoch's number each time the dataset is iterated
+            over anew.
+    """
+    tokens = tf.TensorSpec([None, None], tf.int32)
+    x = {"token_ids": tokens, "padding_mask": tokens}
+    labels = tf.TensorSpec([None], tf.int32)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: batches.epoch(next(epochs)),
+        output_signature=x if batches.label_ids is None else (x, labels),
+    )
+    return dataset.apply(
+        tf.data.experimental.assert_cardinality(len(batches))
+    ).prefetch(tf.data.AUTOTUNE)
+
+
 def _tokenized(
     reviews: ReviewsBase, preprocessor: SentimentPreprocessor
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -8,38 +8,27 @@ import logging
 import os
 import pathlib
 import time
-import warnings
 from typing import Any, Literal
 
 import keras
 
 from kerassent import contract
-from kerassent.batches import DEFAULT_BATCH_SIZE, make_dataset
+from kerassent.batches import DEFAULT_BATCH_SIZE
+from kerassent.callbacks.epoch_order import EpochOrder
 from kerassent.callbacks.one_cycle import OneCycle
-from kerassent.callbacks.range_test import find_lr
 from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
-from kerassent.lr_curve import LRCurve
-from kerassent.markup import needs_clean_html
-from kerassent.optimizers import LayerDecayAdamW
 from kerassent.precision import PrecisionChoice, resolve_precision
 from kerassent.preprocessing import Truncate
 from kerassent.presets import DEFAULT_PRESET
+from kerassent.rate_search import found_peak
 from kerassent.review_base import ReviewsBase
+from kerassent.training_setup import (
+    compile_for_training,
+    has_html,
+    training_batches,
+)
 from kerassent.version import __version__
-
-WEIGHT_DECAY = 0.01
-
-# The range in which fine-tuning goes from learning nothing to diverging.
-_START_LR, _END_LR = 1e-6, 1e-2
-FIND_LR_STEPS = 60
-# Where nothing can be found: the upper end of what BERT's authors tried.
-UNFOUND_MAX_LR = 5e-5
-
-_TEXTS_LOOKED_AT = 1000
-
-# What a batch's width is a multiple of: parts of a step are compiled for each.
-_WIDTH_STEP = 16
 
 _log = logging.getLogger("kerassent")
 
@@ -132,7 +121,7 @@ def train(
     if valid is None:
         reviews, valid = reviews.split(test_size=valid_size, seed=seed)
     if clean_html is None:
-        clean_html = _has_html(reviews)
+        clean_html = has_html(reviews)
         if clean_html:
             _log.info("Texts have HTML tags: clean_html is on")
     classifier = SentimentClassifier.from_preset(
@@ -144,12 +133,17 @@ def train(
         clean_html=clean_html,
         weights=weights,
     )
-    train_ds = _batches(classifier, reviews, batch_size, seed)
-    valid_ds = _batches(classifier, valid, 2 * batch_size, seed)
+    order = EpochOrder()
+    train_ds = training_batches(classifier, reviews, batch_size, seed, order)
+    valid_ds = training_batches(
+        classifier, valid, 2 * batch_size, seed, itertools.count()
+    )
     partial.mkdir(parents=True, exist_ok=True)
     classifier.precision = resolve_precision(precision)
-    _compile(classifier, layer_decay)
-    max_lr = _peak(classifier, train_ds, max_lr, partial)
+    compile_for_training(classifier, layer_decay)
+    if isinstance(max_lr, str):
+        kept = partial / contract.CHECKPOINTS / "max_lr.json"
+        max_lr = found_peak(classifier, train_ds, kept)
     classifier.fit(
         train_ds,
         validation_data=valid_ds,
@@ -159,6 +153,7 @@ def train(
             keras.callbacks.BackupAndRestore(
                 str(partial / contract.CHECKPOINTS), delete_checkpoint=False
             ),
+            order,
             OneCycle(max_lr),
             keras.callbacks.CSVLogger(
                 str(partial / contract.HISTORY), append=resume
@@ -196,45 +191,6 @@ def train(
     return classifier
 
 
-def look_for_lr(
-    reviews: ReviewsBase,
-    *,
-    preset: str | None = None,
-    sequence_length: int | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
-    num_steps: int = FIND_LR_STEPS,
-    layer_decay: float = 1.0,
-    precision: PrecisionChoice = "auto",
-    seed: int = 0,
-    weights: str | os.PathLike[str] | None = None,
-) -> LRCurve:
-    """Returns the curve of `find_lr` under the conditions of `train`.
-
-    Args:
-        reviews: Labelled reviews.
-        preset: As in `train`; `None` is the default one.
-        sequence_length: As in `train`.
-        batch_size: As in `train`.
-        num_steps: As in `find_lr`.
-        layer_decay: As in `train`.
-        precision: As in `train`.
-        seed: As in `train`.
-        weights: As in `train`.
-    """
-    keras.utils.set_random_seed(seed)
-    classifier = SentimentClassifier.from_preset(
-        preset or DEFAULT_PRESET,
-        class_names=reviews.class_names,
-        sequence_length=sequence_length,
-        clean_html=_has_html(reviews),
-        weights=weights,
-    )
-    classifier.precision = resolve_precision(precision)
-    _compile(classifier, layer_decay)
-    dataset = _batches(classifier, reviews, batch_size, seed)
-    return _curve(classifier, dataset, num_steps)
-
-
 def check_output(run: pathlib.Path, *, resume: bool) -> None:
     """Raises if a run must not be written here; cheap, so ask early.
 
@@ -267,87 +223,6 @@ def read_info(run: str | os.PathLike[str]) -> dict[str, Any]:
     text = pathlib.Path(run, contract.TRAIN_INFO).read_text("utf-8")
     info: dict[str, Any] = json.loads(text)
     return info
-
-
-def _batches(
-    classifier: Any, reviews: ReviewsBase, batch_size: int, seed: int
-) -> Any:
-    """Returns batches of tokens of like length, of few widths."""
-    return make_dataset(
-        reviews,
-        batch_size=batch_size,
-        shuffle=True,
-        seed=seed,
-        preprocessor=classifier.preprocessor.with_settings(
-            pad_to_multiple_of=_WIDTH_STEP
-        ),
-    )
-
-
-def _has_html(reviews: ReviewsBase) -> bool:
-    rows = itertools.islice(reviews.iter_rows(), _TEXTS_LOOKED_AT)
-    return needs_clean_html(text for text, _ in rows)
-
-
-def _compile(classifier: Any, layer_decay: float) -> None:
-    optimizer: Any = LayerDecayAdamW(
-        layer_decay=layer_decay,
-        weight_decay=WEIGHT_DECAY,
-        global_clipnorm=1.0,
-    )
-    if classifier.precision == "float16":  # whose gradients underflow
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    classifier.compile(
-        optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
-
-
-def _peak(
-    classifier: Any, dataset: Any, max_lr: float | str, partial: pathlib.Path
-) -> float:
-    """Returns the peak; a found one is kept for `resume`."""
-    if not isinstance(max_lr, str):
-        return float(max_lr)
-    kept = partial / contract.CHECKPOINTS / "max_lr.json"
-    if kept.is_file():
-        return float(json.loads(kept.read_text("utf-8")))
-    _log.info("Looking for a learning rate: %d steps", FIND_LR_STEPS)
-    curve = _curve(classifier, dataset, FIND_LR_STEPS)
-    if curve.doubt is None:
-        found = curve.suggestion
-        others = dict(curve.suggestions)
-        del others["valley"]
-        _log.info(
-            "Training with max_lr %.2g: the middle of the longest fall of the "
-            "loss (%s)",
-            found,
-            ", ".join(f"{name} {rate:.2g}" for name, rate in others.items()),
-        )
-    else:
-        found = UNFOUND_MAX_LR
-        _log.warning(
-            "Training with max_lr %.2g, since none was found: %s",
-            found,
-            curve.doubt,
-        )
-    kept.parent.mkdir(exist_ok=True)
-    _write_json(kept, found)
-    return found
-
-
-def _curve(classifier: Any, dataset: Any, num_steps: int) -> LRCurve:
-    with warnings.catch_warnings():
-        # Its doubt is told in our own words.
-        warnings.filterwarnings("ignore", message="No learning rate found")
-        return find_lr(
-            classifier,
-            dataset,
-            num_steps=num_steps,
-            start_lr=_START_LR,
-            end_lr=_END_LR,
-        )
 
 
 def _write_json(path: pathlib.Path, content: Any) -> None:

@@ -10,11 +10,12 @@ import time
 import numpy as np
 import pytest
 
-from kerassent import training
+from kerassent import rate_search
 from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
+from kerassent.rate_search import look_for_lr
 from kerassent.reviews import Reviews
-from kerassent.training import check_output, look_for_lr, read_info, train
+from kerassent.training import check_output, read_info, train
 
 QUICK = {"epochs": 8, "batch_size": 16, "max_lr": 3e-3, "verbose": 0}
 
@@ -49,6 +50,7 @@ def test_the_record_says_how_it_was_made(run, easy_reviews):
     assert (info["epochs"], info["batch_size"], info["seed"]) == (8, 16, 0)
     assert (info["sequence_length"], info["truncate"]) == (32, "tail")
     assert info["clean_html"] is False
+    assert info["precision"] in ("float32", "bfloat16")
     assert info["max_lr"] == 3e-3
     _, valid = easy_reviews.split(test_size=0.1, seed=0)
     assert info["valid"] == json.loads(
@@ -123,8 +125,8 @@ def test_auto_takes_what_the_finder_suggests_and_says_why(
     start_lr, end_lr, easy_reviews, tiny_preset, tmp_path, monkeypatch, caplog
 ):
     # An untrained encoder needs larger rates than a pretrained one.
-    monkeypatch.setattr(training, "_START_LR", start_lr)
-    monkeypatch.setattr(training, "_END_LR", end_lr)
+    monkeypatch.setattr(rate_search, "_START_LR", start_lr)
+    monkeypatch.setattr(rate_search, "_END_LR", end_lr)
     caplog.set_level("INFO", "kerassent")
     train(
         easy_reviews,

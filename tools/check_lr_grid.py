@@ -29,7 +29,8 @@ from typing import Any
 
 import kerassent as ks
 from kerassent.precision import resolve_precision
-from kerassent.training import look_for_lr, train
+from kerassent.rate_search import look_for_lr
+from kerassent.training import train
 
 SUGGESTED = "suggested"
 

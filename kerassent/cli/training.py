@@ -70,7 +70,7 @@ def find_lr(
     if plot is not None:
         _check_figure(plot)
     start_tensorflow()
-    from kerassent.training import look_for_lr
+    from kerassent.rate_search import look_for_lr
 
     curve = look_for_lr(
         load(source, limit=limit, seed=seed, **reading),
