@@ -114,6 +114,7 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
         if (
             not isinstance(inputs, dict)
             or self.backbone.compute_dtype != "float32"
+            or self.backbone.hidden_dim % self.backbone.num_heads
         ):
             return super().call(inputs, training=training, mask=mask)
         seed = self._seed_generator.next() if training else None

@@ -61,7 +61,13 @@ def logits(
     for layer in backbone.transformer_layers:
         is_last = layer is backbone.transformer_layers[-1]
         attended, x = _attention(
-            layer, x, bias, batch_size, drop, dtype, first_only=is_last
+            layer,
+            x,
+            bias,
+            (batch_size, length),
+            drop,
+            dtype,
+            first_only=is_last,
         )
         x = _normalized(x + attended, layer._self_attention_layer_norm)
         x = _normalized(
@@ -81,7 +87,7 @@ def _attention(
     layer: Any,
     x: Any,
     bias: Any,
-    batch_size: Any,
+    shape: tuple[Any, Any],
     drop: "_Dropout",
     dtype: Any,
     *,
@@ -107,19 +113,23 @@ def _attention(
     biases = [tf.reshape(each, [hidden]) for _, each in projections]
     kernels[0], biases[0] = kernels[0] * scale, biases[0] * scale
 
-    def by_head(flat: Any, parts: int) -> Any:
+    # Spelled out, since -1 means nothing in an empty batch.
+    batch_size, length = shape
+
+    def by_head(flat: Any, length: Any, parts: int) -> Any:
         """Returns (batch_size, heads, length, size) for each part."""
-        split = tf.reshape(flat, [batch_size, -1, parts, heads, size])
+        split = tf.reshape(flat, [batch_size, length, parts, heads, size])
         return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
 
     if first_only:
-        first = tf.reshape(x, [batch_size, -1, hidden])[:, 0]
+        first = tf.reshape(x, [batch_size, length, hidden])[:, 0]
         [q] = by_head(
-            _product(first, kernels[0], dtype) + _as(biases[0], dtype), 1
+            _product(first, kernels[0], dtype) + _as(biases[0], dtype), 1, 1
         )
         k, v = by_head(
             _product(x, tf.concat(kernels[1:], 1), dtype)
             + _as(tf.concat(biases[1:], 0), dtype),
+            length,
             2,
         )
         x = first
@@ -127,6 +137,7 @@ def _attention(
         q, k, v = by_head(
             _product(x, tf.concat(kernels, 1), dtype)
             + _as(tf.concat(biases, 0), dtype),
+            length,
             3,
         )
     rate = attention._dropout if drop.is_on else 0.0

@@ -65,6 +65,12 @@ def test_gradients_are_those_of_keras_nlp(plain, batch):
         assert float(tf.norm(a - b)) < 1e-5 * scale, variable.path
 
 
+@pytest.mark.parametrize("seed", [None, tf.constant([1, 2])])
+def test_an_empty_batch_has_no_logits(plain, batch, seed):
+    empty = {name: tensor[:0] for name, tensor in batch.items()}
+    assert forward.logits(plain, **empty, seed=seed).shape == (0, 2)
+
+
 def test_padding_changes_nothing(plain, batch):
     wider = {
         name: tf.pad(tensor, [[0, 0], [0, 4]]) for name, tensor in batch.items()
