@@ -208,7 +208,7 @@ def table(
     """Returns the table in Markdown."""
     lines = [
         f"{options.limit:,} reviews, {len(options.seeds)} seeds, "
-        f"{options.epochs} epochs, sequence length {options.sequence_length}, "
+        f"epochs: {options.epochs}, sequence length {options.sequence_length}, "
         f"judged on {options.held_out:,} others (`tools/check_lr_grid.py`):",
         "",
         "| `max_lr` | accuracy | standard error | log loss |",
