@@ -1,6 +1,5 @@
 """Reviews to the `tf.data.Dataset` that `fit` and `evaluate` take."""
 
-import itertools
 import os
 from typing import Any
 
@@ -15,6 +14,7 @@ from kerassent.token_batches import (
     WINDOW,
     TokenBatches,
     TokenizedReviews,
+    in_turn,
     token_dataset,
 )
 
@@ -96,7 +96,7 @@ def make_dataset(
                 shuffle=shuffle,
                 seed=_drawn() if seed is None else seed,
             ),
-            itertools.count(),
+            in_turn(),
         )
     dataset = _rows(reviews)
     if shuffle:

@@ -16,6 +16,12 @@ from kerassent.contract import encode_texts
 from kerassent.errors import listed
 from kerassent.preprocessing import SentimentPreprocessor, Truncate
 from kerassent.presets import find_preset
+from kerassent.replicas import (
+    own_seed,
+    symbolic_batch,
+    to_be_averaged,
+    weighed_by_rows,
+)
 from kerassent.tokenizer import BertTokenizer
 
 DEFAULT_SEQUENCE_LENGTH = 400
@@ -117,7 +123,7 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
             or self.backbone.hidden_dim % self.backbone.num_heads
         ):
             return super().call(inputs, training=training, mask=mask)
-        seed = self._seed_generator.next() if training else None
+        seed = own_seed(self._seed_generator.next()) if training else None
         return forward.logits(
             self,
             inputs["token_ids"],
@@ -125,6 +131,33 @@ class SentimentClassifier(keras_nlp.models.DistilBertTextClassifier):
             seed=seed,
             precision=self._precision,
         )
+
+    # On several devices `fit` is to come to what it comes to on one.
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Returns the loss; Keras calls this."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return weighed_by_rows(loss, y_pred) if training else loss
+
+    def compute_metrics(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns the metrics so far; Keras calls this."""
+        return to_be_averaged(super().compute_metrics(*args, **kwargs))
+
+    def _maybe_symbolic_build(
+        self, iterator: Any = None, data_batch: Any = None
+    ) -> None:
+        if self._distribute_strategy is not None:
+            with self._distribute_strategy.scope():
+                self._symbolic_build(
+                    data_batch=symbolic_batch(iterator) or data_batch
+                )
 
     @classmethod
     def from_preset(

@@ -30,6 +30,7 @@ EXPORT_INFO: Final = "assets.extra/kerassent.json"
 # A run directory: a preset, and beside it how it was made.
 TRAIN_INFO: Final = "train.json"
 HISTORY: Final = "history.csv"
+LEARNING_CURVES: Final = "learning_curves.svg"
 CHECKPOINTS: Final = "checkpoints"
 
 

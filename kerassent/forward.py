@@ -46,7 +46,7 @@ def logits(
     hidden = backbone.hidden_dim
     # (num_tokens, hidden_dim) but in attention itself.
     x = tf.gather(
-        _value(backbone.token_embedding.embeddings),
+        _summed_in_gradient(_value(backbone.token_embedding.embeddings)),
         tf.reshape(token_ids, [-1]),
     )
     positions = _value(
@@ -318,6 +318,17 @@ class _Dropout:
         chances = tf.reshape(tf.bitcast(bits, tf.uint8), [-1])[:size]
         kept = tf.cast(tf.reshape(chances, shape) >= dropped, tf.float32)
         return kept * (256 / (256 - dropped))
+
+
+@tf.custom_gradient
+def _summed_in_gradient(table: Any) -> Any:
+    """Returns a table, whose gradient adds up what a row gets.
+
+    Left apart, Keras squares each and adds the squares, in Adam and for the
+    norm that is clipped; and several devices cannot add up slices whose number
+    changes from step to step.
+    """
+    return tf.identity(table), tf.convert_to_tensor
 
 
 def _as(x: Any, dtype: Any) -> Any:

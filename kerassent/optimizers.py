@@ -4,6 +4,9 @@ import re
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from kerassent.replicas import is_one_of_several
 
 # Biases, and the scales and offsets of normalization layers.
 UNDECAYED = ("bias", "gamma", "beta", "scale")
@@ -22,6 +25,10 @@ class LayerDecayAdamW(keras.optimizers.AdamW):
     so that `OneCycle` and `find_lr` work with it.
 
     Weight decay, which shrinks alike, spares biases and normalization.
+
+    On several devices the gradients are added up before they are clipped, so
+    that the update is that of one device with the whole batch. Keras's own
+    optimizers clip first, and can't accumulate gradients there.
 
     Args:
         learning_rate: The head's, or a `LearningRateSchedule`.
@@ -87,6 +94,53 @@ class LayerDecayAdamW(keras.optimizers.AdamW):
         if self._decayed[index]:
             self.assign_sub(variable, variable * self.weight_decay * rate)
         super().update_step(gradient, variable, rate)
+
+    def _backend_apply_gradients(
+        self, grads: Any, trainable_variables: Any
+    ) -> None:
+        if is_one_of_several():
+            grads = tf.distribute.get_replica_context().all_reduce(
+                tf.distribute.ReduceOp.SUM, list(grads)
+            )
+        super()._backend_apply_gradients(grads, trainable_variables)
+
+    # From here on the replicas do the same, each with its own copy of the
+    # variables. Keras would have them meet, which they can't in a branch.
+
+    def _backend_update_step(
+        self, grads: Any, trainable_variables: Any, learning_rate: Any
+    ) -> None:
+        if not is_one_of_several():
+            super()._backend_update_step(
+                grads, trainable_variables, learning_rate
+            )
+            return
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
+    def _backend_increment_gradient_accumulators(
+        self, grads: Any, acc_grads: Any
+    ) -> None:
+        if not is_one_of_several():
+            super()._backend_increment_gradient_accumulators(grads, acc_grads)
+            return
+        for gradient, accumulated in zip(grads, acc_grads, strict=True):
+            accumulated.assign_add(gradient)
+
+    def _overwrite_model_variables_with_average_value(
+        self, trainable_variables: Any
+    ) -> None:
+        if not is_one_of_several():
+            super()._overwrite_model_variables_with_average_value(
+                trainable_variables
+            )
+            return
+        for variable, average in zip(
+            trainable_variables,
+            self._model_variables_moving_average,
+            strict=True,
+        ):
+            variable.assign(average)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""

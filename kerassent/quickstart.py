@@ -14,9 +14,10 @@ from kerassent.errors import KerassentError
 from kerassent.evaluation import evaluate
 from kerassent.presets import DEFAULT_PRESET, find_preset
 from kerassent.reviews import Reviews, load_reviews
+from kerassent.run_record import read_info
 from kerassent.saved_model.exporting import export
 from kerassent.server import serve
-from kerassent.training import read_info, train
+from kerassent.training import train
 
 TEXT_COLUMN = "Reviews"
 LABEL_COLUMN = "Sentiment"

@@ -1,6 +1,5 @@
 """The learning rate that `train` takes when it is told `max_lr="auto"`."""
 
-import itertools
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from kerassent.lr_curve import LRCurve
 from kerassent.precision import PrecisionChoice, resolve_precision
 from kerassent.presets import DEFAULT_PRESET
 from kerassent.review_base import ReviewsBase
+from kerassent.token_batches import in_turn, token_dataset
 from kerassent.training_setup import (
     compile_for_training,
     has_html,
@@ -66,11 +66,11 @@ def look_for_lr(
         weights=weights,
     )
     classifier.precision = resolve_precision(precision)
-    compile_for_training(classifier, layer_decay)
-    dataset = training_batches(
-        classifier, reviews, batch_size, seed, itertools.count()
+    compile_for_training(classifier, layer_decay=layer_decay)
+    batches = training_batches(
+        classifier, reviews, batch_size=batch_size, max_tokens=None, seed=seed
     )
-    return _curve(classifier, dataset, num_steps)
+    return _curve(classifier, token_dataset(batches, in_turn()), num_steps)
 
 
 def found_peak(classifier: Any, dataset: Any, kept: pathlib.Path) -> float:

@@ -1,11 +1,12 @@
 """Reviews as tokens, made once, and the batches of each epoch."""
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -46,6 +47,7 @@ class TokenizedReviews:
         reviews: ReviewsBase,
         preprocessor: SentimentPreprocessor,
         cache: str | os.PathLike[str] | None = None,
+        data_hash: str | None = None,
     ) -> Self:
         """Tokenizes reviews, or takes what was kept of the last time.
 
@@ -53,8 +55,9 @@ class TokenizedReviews:
             reviews: The reviews.
             preprocessor: Makes their tokens.
             cache: A directory for them, on disk instead of in memory. What is
-                in it is known by a hash of the texts, the vocabulary and the
-                preprocessor's settings.
+                in it is known by a hash of the reviews, the vocabulary and
+                the preprocessor's settings.
+            data_hash: What `hash_reviews` returned, if it is known.
         """
         dtype = np.dtype(
             np.uint16
@@ -72,7 +75,8 @@ class TokenizedReviews:
                 ),
                 _splits([lengths for _, lengths in parts]),
             )
-        home = pathlib.Path(cache, _key(reviews, preprocessor))
+        data_hash = data_hash or hash_reviews(reviews)
+        home = pathlib.Path(cache, _key(data_hash, preprocessor))
         if not home.is_dir():
             beside = home.with_name(f"{home.name}.{os.getpid()}.writing")
             beside.mkdir(parents=True)
@@ -129,12 +133,30 @@ class TokenBatches:
             number: The epoch, from 0.
             start: The first batch to yield.
         """
+        for rows in self._order(number)[start:]:
+            yield self._batch(rows)
+
+    def num_tokens(self, number: int) -> np.ndarray:
+        """Returns how many tokens, without padding, an epoch's batches have.
+
+        Args:
+            number: The epoch, from 0.
+
+        Returns:
+            int64 `(num_batches,)`.
+        """
+        lengths = self.reviews.lengths
+        return np.array(
+            [lengths[rows].sum() for rows in self._order(number)], np.int64
+        )
+
+    def _order(self, number: int) -> list[np.ndarray]:
+        """Returns the rows of an epoch's batches, in their order."""
         rng = np.random.default_rng([self.seed, number * self.shuffle])
         plan = self._plan(rng)
         if self.shuffle:
             rng.shuffle(plan)
-        for rows in plan[start:]:
-            yield self._batch(rows)
+        return plan
 
     def _plan(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Returns each batch's rows."""
@@ -187,24 +209,32 @@ class TokenBatches:
         return x if self.label_ids is None else (x, self.label_ids[rows])
 
 
-def token_dataset(batches: TokenBatches, epochs: Iterator[int]) -> Any:
+def token_dataset(
+    batches: TokenBatches, position: Callable[[], tuple[int, int]]
+) -> Any:
     """Returns the `tf.data.Dataset` of an epoch's batches.
 
     Args:
         batches: The batches.
-        epochs: Gives the epoch's number each time the dataset is iterated
-            over anew.
+        position: Asked each time the dataset is iterated over anew: the
+            epoch, and the batch to begin with.
     """
     tokens = tf.TensorSpec([None, None], tf.int32)
     x = {"token_ids": tokens, "padding_mask": tokens}
     labels = tf.TensorSpec([None], tf.int32)
     dataset = tf.data.Dataset.from_generator(
-        lambda: batches.epoch(next(epochs)),
+        lambda: batches.epoch(*position()),
         output_signature=x if batches.label_ids is None else (x, labels),
     )
     return dataset.apply(
         tf.data.experimental.assert_cardinality(len(batches))
     ).prefetch(tf.data.AUTOTUNE)
+
+
+def in_turn() -> Callable[[], tuple[int, int]]:
+    """Returns a position that is the next epoch's beginning each time."""
+    count = itertools.count()
+    return lambda: (next(count), 0)
 
 
 def _tokenized(
@@ -235,18 +265,42 @@ def _splits(lengths: list[np.ndarray]) -> np.ndarray:
     return np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
 
 
-def _key(reviews: ReviewsBase, preprocessor: SentimentPreprocessor) -> str:
-    """Returns a hash of all that decides the tokens."""
+def hash_reviews(reviews: ReviewsBase) -> str:
+    """Returns the SHA-256 of all texts and labels, in their order.
+
+    Args:
+        reviews: The reviews; a stream is read once.
+    """
+    digest = hashlib.sha256(json.dumps(reviews.class_names).encode())
+    digest.update(reviews.label_ids.tobytes())
+    for text, _ in reviews.iter_rows():
+        [data] = encode_texts([text])
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
+
+
+def hash_vocabulary(preprocessor: SentimentPreprocessor) -> str:
+    """Returns the SHA-256 of a vocabulary and of how text is made ready for it.
+
+    Args:
+        preprocessor: Its tokenizer has the vocabulary.
+    """
     tokenizer = preprocessor.tokenizer
     made_by = {
         "tokenizer": type(tokenizer).__name__,
         "lowercase": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
         "vocabulary": tokenizer.get_vocabulary(),
-        "settings": preprocessor.settings,
     }
-    digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
-    for text, _ in reviews.iter_rows():
-        [data] = encode_texts([text])
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()[:32]
+    content = json.dumps(made_by, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _key(data_hash: str, preprocessor: SentimentPreprocessor) -> str:
+    """Returns a hash of all that decides the tokens."""
+    made_by = [
+        data_hash,
+        hash_vocabulary(preprocessor),
+        json.dumps(preprocessor.settings, sort_keys=True),
+    ]
+    return hashlib.sha256(" ".join(made_by).encode()).hexdigest()[:32]

@@ -1,36 +1,24 @@
 """The documented workflow as one function: reviews in, a run directory out."""
 
-import datetime
-import importlib.metadata
-import itertools
-import json
-import logging
+import importlib.util
 import os
 import pathlib
-import time
+from types import SimpleNamespace
 from typing import Any, Literal
 
-import keras
-
-from kerassent import contract
 from kerassent.batches import DEFAULT_BATCH_SIZE
-from kerassent.callbacks.epoch_order import EpochOrder
+from kerassent.callbacks.best_weights import Monitor
 from kerassent.callbacks.one_cycle import OneCycle
+from kerassent.class_weights import ClassWeight, resolve_class_weights
 from kerassent.classifier import SentimentClassifier
-from kerassent.evaluation import evaluate
+from kerassent.losses import SmoothedCrossentropy
 from kerassent.precision import PrecisionChoice, resolve_precision
 from kerassent.preprocessing import Truncate
 from kerassent.presets import DEFAULT_PRESET
-from kerassent.rate_search import found_peak
 from kerassent.review_base import ReviewsBase
-from kerassent.training_setup import (
-    compile_for_training,
-    has_html,
-    training_batches,
-)
-from kerassent.version import __version__
-
-_log = logging.getLogger("kerassent")
+from kerassent.training_fit import fit_run
+from kerassent.training_run import TrainingRun
+from kerassent.training_setup import CLIP_NORM, WEIGHT_DECAY
 
 
 def train(
@@ -38,6 +26,7 @@ def train(
     output: str | os.PathLike[str],
     *,
     preset: str = DEFAULT_PRESET,
+    weights: str | os.PathLike[str] | None = None,
     valid: ReviewsBase | None = None,
     valid_size: float | int = 0.1,
     sequence_length: int | None = None,
@@ -45,54 +34,105 @@ def train(
     head_tokens: int | None = None,
     clean_html: bool | None = None,
     epochs: int = 2,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
+    max_tokens: int | None = None,
     max_lr: float | Literal["auto"] = "auto",
     layer_decay: float = 1.0,
+    weight_decay: float = WEIGHT_DECAY,
+    clip_norm: float | None = CLIP_NORM,
+    gradient_accumulation: int = 1,
+    label_smoothing: float = 0.0,
+    class_weight: ClassWeight = None,
+    frozen_layers: int | None = None,
+    unfreeze_per_epoch: int | None = None,
+    ema: float | None = None,
+    best_weights: bool = True,
+    monitor: Monitor | None = None,
+    early_stopping: int | None = None,
     precision: PrecisionChoice = "auto",
+    deterministic: bool = False,
     seed: int = 0,
+    checkpoint_minutes: float | None = 5.0,
+    checkpoint_steps: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    tensorboard: bool = False,
     resume: bool = False,
-    weights: str | os.PathLike[str] | None = None,
     verbose: int | str = "auto",
 ) -> SentimentClassifier:
     """Fine-tunes a preset with 1cycle and writes the run directory.
 
-    AdamW with a weight decay of 0.01 that spares biases and norms. The run is
-    written to `OUTPUT.partial`, with a checkpoint after each epoch, and
-    renamed when it is whole.
+    AdamW, whose weight decay spares biases and norms. The run is written to
+    `OUTPUT.partial` and renamed when it is whole. Checkpoints are written
+    there meanwhile: a run that was killed goes on with `resume=True` as if it
+    had never been.
 
     Args:
-        reviews: Labelled reviews.
+        reviews: Labelled reviews. A stream's tokens are kept on disk.
         output: The run directory, which must not be there yet.
         preset: As in `SentimentClassifier.from_preset`.
-        valid: ReviewsBase to validate on, or `None` to split some off.
-        valid_size: The share or number of reviews to split off.
+        weights: As in `SentimentClassifier.from_preset`.
+        valid: Reviews to validate on, or `None` to split some off.
+        valid_size: The share or number of reviews to split off; 0 for none.
         sequence_length: As in `SentimentClassifier.from_preset`.
         truncate: As in `SentimentClassifier.from_preset`.
         head_tokens: As in `SentimentClassifier.from_preset`.
         clean_html: As in `SentimentPreprocessor`. By default it is on if one
             in a hundred of the first thousand texts or more has a tag.
         epochs: How many times each review is seen.
-        batch_size: How many reviews make a step.
+        batch_size: How many reviews make a step. Default: 32.
+        max_tokens: Instead of `batch_size`: how many tokens make a step.
         max_lr: The peak of the learning rate; `"auto"` lets `find_lr` say.
         layer_decay: How many times as fast an encoder layer learns as the one
             above it; see `LayerDecayAdamW`.
+        weight_decay: As in `LayerDecayAdamW`.
+        clip_norm: The most that the norm of all gradients together may be, or
+            `None`.
+        gradient_accumulation: How many steps make an update, by the mean of
+            their gradients.
+        label_smoothing: How much of each label is spread over all classes.
+        class_weight: How much a review of each class counts: a number by class
+            name; or `"balanced"`, which lets each class count as much as any
+            other; or `None`. With weights, `balanced_accuracy` is measured.
+        frozen_layers: The embeddings and so many of the lowest encoder layers
+            don't learn. `None`: all do.
+        unfreeze_per_epoch: The head learns alone in the first epoch, and so
+            many layers more in each of the next, from the top. `None`: all
+            from the start.
+        ema: The momentum of a moving average of the weights, such as 0.999,
+            which is then validated and kept instead of the last ones.
+        best_weights: Whether the weights of the best epoch are kept, and not
+            those of the last.
+        monitor: What the best epoch is best in: `"val_accuracy"`,
+            `"val_loss"`, or `"val_balanced_accuracy"`, which is the default
+            with `class_weight`.
+        early_stopping: After how many epochs that are no better the run ends;
+            `None`: never.
         precision: What matrix products are computed in while training:
             `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"`, which is
             bfloat16 where the processor is made for it. Weights are float32.
+        deterministic: Whether TensorFlow is told to give the same bits each
+            time, which makes some operations slower. It stays so.
         seed: Of the split, the head, dropout and the order.
-        resume: Whether to go on with an unfinished run.
-        weights: As in `SentimentClassifier.from_preset`.
+        checkpoint_minutes: How old the last checkpoint may be. `None`: one
+            after each epoch only.
+        checkpoint_steps: One after so many steps of an epoch, too.
+        cache: A directory to keep tokens in, as in `make_dataset`.
+        tensorboard: Whether `OUTPUT/tensorboard` is written.
+        resume: Whether to go on with an unfinished run. A finished one with
+            the same settings is returned as it is.
         verbose: As in `fit`.
 
     Returns:
         The trained classifier. `OUTPUT/train.json` says how it was made and
         how it did on the validation part, `OUTPUT/history.csv` how each epoch
-        went.
+        went, and `OUTPUT/learning_curves.svg` shows it.
 
     Raises:
-        ValueError: The reviews have no labels, or an argument is out of range.
+        ValueError: The reviews have no labels, an argument is out of range, or
+            the run was begun with other data or settings.
         FileExistsError: `output` is there already, or an unfinished run of it
             is and `resume` is false.
+        OSError: There is no room for checkpoints or for the run.
 
     Example:
         ```python
@@ -100,132 +140,90 @@ def train(
               "runs/imdb", epochs=2)
         ```
     """
+    options = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("reviews", "output", "valid", "resume", "verbose")
+    }
+    if batch_size is None and max_tokens is None:
+        options["batch_size"] = DEFAULT_BATCH_SIZE
+    if monitor is None and (best_weights or early_stopping):
+        options["monitor"] = (
+            "val_accuracy" if class_weight is None else "val_balanced_accuracy"
+        )
+    _check(reviews, valid, SimpleNamespace(**options))
+    run = TrainingRun.begin(
+        reviews,
+        valid,
+        pathlib.Path(output),
+        SimpleNamespace(**options),
+        resume=resume,
+    )
+    if not run.is_finished:
+        run.finish(pathlib.Path(output), fit_run(run, verbose))
+    return run.classifier
+
+
+def _check(
+    reviews: ReviewsBase, valid: ReviewsBase | None, options: Any
+) -> None:
+    """Refuses what would be found wrong after minutes of work."""
     if reviews.labels is None:
         raise ValueError(
             "`reviews` must have labels: pass `label=` to `load_reviews` "
             "(`--label`)."
         )
-    if epochs < 1:
-        raise ValueError(f"`epochs` must be 1 or more. Received: {epochs}")
-    if not isinstance(max_lr, str):
-        OneCycle(max_lr)  # says early what is wrong with it
-    elif max_lr != "auto":
+    for name in (
+        "epochs",
+        "batch_size",
+        "max_tokens",
+        "gradient_accumulation",
+        "early_stopping",
+        "checkpoint_steps",
+    ):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` must be 1 or more. Received: {value}")
+    for name in ("clip_norm", "checkpoint_minutes"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"`{name}` must be above 0. Received: {value}")
+    if options.batch_size is not None and options.max_tokens is not None:
         raise ValueError(
-            f"`max_lr` must be a number or 'auto'. Received: {max_lr!r}"
+            "`batch_size` and `max_tokens` are two ways to say the same. "
+            f"Received: batch_size={options.batch_size}, "
+            f"max_tokens={options.max_tokens}"
         )
-    run = pathlib.Path(output)
-    partial = run.with_name(run.name + ".partial")
-    check_output(run, resume=resume)
-    started = time.monotonic()
-    keras.utils.set_random_seed(seed)
-    if valid is None:
-        reviews, valid = reviews.split(test_size=valid_size, seed=seed)
-    if clean_html is None:
-        clean_html = has_html(reviews)
-        if clean_html:
-            _log.info("Texts have HTML tags: clean_html is on")
-    classifier = SentimentClassifier.from_preset(
-        preset,
-        class_names=reviews.class_names,
-        sequence_length=sequence_length,
-        truncate=truncate,
-        head_tokens=head_tokens,
-        clean_html=clean_html,
-        weights=weights,
-    )
-    order = EpochOrder()
-    train_ds = training_batches(classifier, reviews, batch_size, seed, order)
-    valid_ds = training_batches(
-        classifier, valid, 2 * batch_size, seed, itertools.count()
-    )
-    partial.mkdir(parents=True, exist_ok=True)
-    classifier.precision = resolve_precision(precision)
-    compile_for_training(classifier, layer_decay)
-    if isinstance(max_lr, str):
-        kept = partial / contract.CHECKPOINTS / "max_lr.json"
-        max_lr = found_peak(classifier, train_ds, kept)
-    classifier.fit(
-        train_ds,
-        validation_data=valid_ds,
-        epochs=epochs,
-        callbacks=[
-            # First: it restores what the others then count from.
-            keras.callbacks.BackupAndRestore(
-                str(partial / contract.CHECKPOINTS), delete_checkpoint=False
-            ),
-            order,
-            OneCycle(max_lr),
-            keras.callbacks.CSVLogger(
-                str(partial / contract.HISTORY), append=resume
-            ),
-        ],
-        verbose=verbose,
-    )
-    trained_in = classifier.precision
-    classifier.precision = "float32"
-    classifier.save_to_preset(str(partial))
-    info = {
-        "preset": preset,
-        "class_names": list(reviews.class_names),
-        "num_reviews": {"train": len(reviews), "valid": len(valid)},
-        **classifier.preprocessor.settings,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "max_lr": max_lr,
-        "layer_decay": layer_decay,
-        "precision": trained_in,
-        "seed": seed,
-        "valid": evaluate(classifier, valid).to_dict(),
-        "seconds": round(time.monotonic() - started, 1),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(
-            "T", "seconds"
-        ),
-        "versions": {"kerassent": __version__}
-        | {
-            name: importlib.metadata.version(name)
-            for name in ("tensorflow", "keras", "keras-nlp")
-        },
-    }
-    _write_json(partial / contract.TRAIN_INFO, info)
-    partial.rename(run)
-    return classifier
-
-
-def check_output(run: pathlib.Path, *, resume: bool) -> None:
-    """Raises if a run must not be written here; cheap, so ask early.
-
-    Args:
-        run: The run directory to be.
-        resume: Whether an unfinished run may be there.
-
-    Raises:
-        FileExistsError: It is there, or an unfinished one is.
-    """
-    partial = run.with_name(run.name + ".partial")
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise FileExistsError(
-            f"{run} is there already. Choose another output directory, or "
-            "remove this one first."
+    if not isinstance(options.max_lr, str):
+        OneCycle(options.max_lr)  # says early what is wrong with it
+    elif options.max_lr != "auto":
+        raise ValueError(
+            f"`max_lr` must be a number or 'auto'. Received: {options.max_lr!r}"
         )
-    if partial.exists() and not resume:
-        raise FileExistsError(
-            f"An unfinished run is there: {partial}. Go on with it by "
-            "`resume=True` (`--resume`), or remove it."
+    if options.ema is not None and not 0 < options.ema < 1:
+        raise ValueError(
+            f"`ema` must be between 0 and 1, such as 0.999. Received: "
+            f"{options.ema}"
         )
-
-
-def read_info(run: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns what `train` recorded in a run directory.
-
-    Args:
-        run: The run directory.
-    """
-    text = pathlib.Path(run, contract.TRAIN_INFO).read_text("utf-8")
-    info: dict[str, Any] = json.loads(text)
-    return info
-
-
-def _write_json(path: pathlib.Path, content: Any) -> None:
-    beside = path.with_suffix(".json.writing")
-    beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    beside.rename(path)
+    if valid is None and not options.valid_size and options.early_stopping:
+        raise ValueError(
+            "`early_stopping` needs reviews to validate on: pass `valid`, or "
+            f"a `valid_size` above 0. Received: {options.valid_size}"
+        )
+    if options.monitor == "val_balanced_accuracy" and (
+        options.class_weight is None
+    ):
+        raise ValueError(
+            "`monitor='val_balanced_accuracy'` goes with `class_weight`, such "
+            "as 'balanced'. Received: class_weight=None"
+        )
+    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "`tensorboard=True` needs a package that is not installed: "
+            "`pip install 'kerassent[tensorboard]'`."
+        )
+    resolve_class_weights(
+        options.class_weight, reviews.label_ids, reviews.class_names
+    )
+    SmoothedCrossentropy(options.label_smoothing)
+    resolve_precision(options.precision)

@@ -6,8 +6,8 @@ import pytest
 
 from kerassent.prediction import predict
 from kerassent.quickstart import QUESTIONS, quickstart, sample
+from kerassent.run_record import read_info
 from kerassent.saved_model.exporting import export
-from kerassent.training import read_info
 
 
 def test_the_sample_is_balanced_and_each_review_its_own():

@@ -1,11 +1,5 @@
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +9,8 @@ from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
 from kerassent.rate_search import look_for_lr
 from kerassent.reviews import Reviews
-from kerassent.training import check_output, read_info, train
+from kerassent.run_record import check_output, read_info
+from kerassent.training import train
 
 QUICK = {"epochs": 8, "batch_size": 16, "max_lr": 3e-3, "verbose": 0}
 
@@ -32,6 +27,7 @@ def test_a_run_directory_has_what_the_design_says(run):
         "checkpoints",
         "config.json",
         "history.csv",
+        "learning_curves.svg",
         "metadata.json",
         "model.weights.h5",
         "preprocessor.json",
@@ -40,6 +36,8 @@ def test_a_run_directory_has_what_the_design_says(run):
         "tokenizer.json",
         "train.json",
     }
+    kept = {path.name for path in (run[1] / "checkpoints").iterdir()}
+    assert kept == {"settings.json"}
     assert not run[1].with_name("tiny.partial").exists()
 
 
@@ -151,6 +149,8 @@ def test_nothing_is_written_over(easy_reviews, tmp_path):
     check_output(tmp_path / "run", resume=False)  # an empty one will do
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="is there already. Choose anoth"):
+        train(easy_reviews, tmp_path / "run")
+    with pytest.raises(FileExistsError, match="already, and no run of `train`"):
         train(easy_reviews, tmp_path / "run", resume=True)
     (tmp_path / "new.partial").mkdir()
     with pytest.raises(FileExistsError, match="unfinished run is there.*--res"):
@@ -169,60 +169,161 @@ def test_errors_say_what_is_wrong(easy_reviews, tiny_preset, tmp_path):
     assert not (tmp_path / "run.partial").exists()
 
 
-@pytest.mark.slow
-def test_a_killed_run_goes_on_where_its_last_epoch_ended(
+ONE = {"epochs": 1, "batch_size": 16, "max_lr": 3e-3, "verbose": 0}
+
+
+def test_each_option_reaches_what_it_is_for(
+    easy_reviews, tiny_preset, tmp_path
+):
+    classifier = train(
+        easy_reviews,
+        tmp_path / "run",
+        preset=str(tiny_preset),
+        layer_decay=0.9,
+        weight_decay=0.1,
+        clip_norm=0.5,
+        gradient_accumulation=2,
+        label_smoothing=0.2,
+        ema=0.9,
+        frozen_layers=1,
+        best_weights=False,
+        precision="float32",
+        cache=tmp_path / "tokens",
+        tensorboard=True,
+        checkpoint_minutes=None,
+        **ONE,
+    )
+    optimizer = classifier.optimizer
+    assert (optimizer.layer_decay, optimizer.weight_decay) == (0.9, 0.1)
+    assert optimizer.global_clipnorm == 0.5
+    assert int(optimizer.iterations) == 9 // 2
+    assert classifier.loss.label_smoothing == 0.2
+    # Nine steps, of which the average of four updates is kept.
+    for pair in zip(
+        optimizer._trainable_variables,
+        optimizer._model_variables_moving_average,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(*pair)
+    before = SentimentClassifier.from_preset(
+        tiny_preset, class_names=["neg", "pos"]
+    )
+    old, new = before.backbone, classifier.backbone
+    for name in ("token_embedding", "embeddings"):
+        for pair in zip(
+            getattr(old, name).weights, getattr(new, name).weights, strict=True
+        ):
+            np.testing.assert_array_equal(*pair)
+    moved = [
+        not np.array_equal(*pair)
+        for layers in zip(
+            old.transformer_layers, new.transformer_layers, strict=True
+        )
+        for pair in zip(*(layer.weights for layer in layers), strict=True)
+    ]
+    half = len(moved) // 2
+    assert not any(moved[:half]) and all(moved[half:])
+    assert {p.name for p in (tmp_path / "tokens").iterdir()}
+    events = list((tmp_path / "run" / "tensorboard").rglob("events.out*"))
+    assert len(events) == 2  # of training and of validation
+    info = read_info(tmp_path / "run")
+    assert info["label_smoothing"] == 0.2 and info["ema"] == 0.9
+    assert info["cache"] == str(tmp_path / "tokens")
+
+
+def test_without_validation_the_last_weights_are_kept(
+    easy_reviews, tiny_preset, tmp_path
+):
+    train(
+        easy_reviews,
+        tmp_path / "run",
+        preset=str(tiny_preset),
+        valid_size=0,
+        max_tokens=200,
+        **ONE | {"batch_size": None},
+    )
+    info = read_info(tmp_path / "run")
+    assert info["valid"] is None
+    assert info["num_reviews"] == {"train": 160, "valid": 0}
+    assert (info["batch_size"], info["max_tokens"]) == (None, 200)
+    [row] = history_of(tmp_path / "run")
+    assert not [name for name in row if name.startswith("val_")]
+
+
+def test_a_rare_third_class_is_learned_with_balanced_weights(
     easy_rows, tiny_preset, tmp_path
 ):
-    data = tmp_path / "reviews.csv"
-    with data.open("w", newline="") as file:
-        csv.writer(file).writerows([("text", "label"), *easy_rows])
-    program = """
-        import sys
-        import kerassent as ks
-        data, preset, output, epochs, resume = sys.argv[1:]
-        ks.train(
-            ks.load_reviews(data, text="text", label="label"),
-            output, preset=preset, epochs=int(epochs), batch_size=16,
-            max_lr=1e-2, resume=resume == "resume", verbose=2,
-        )
-    """
-    arguments = [
-        sys.executable,
-        "-c",
-        textwrap.dedent(program),
-        str(data),
-        str(tiny_preset),
-        str(tmp_path / "run"),
-        "24",
-    ]
-    history = tmp_path / "run.partial" / "history.csv"
-    process = subprocess.Popen(
-        [*arguments, "fresh"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    rare = [(f"never {word} again", "rare") for word in ("see", "watch")] * 4
+    texts, labels = zip(*easy_rows, *rare, strict=True)
+    reviews = Reviews(texts, labels)
+    classifier = train(
+        reviews,
+        tmp_path / "run",
+        preset=str(tiny_preset),
+        valid_size=0.25,
+        class_weight="balanced",
+        unfreeze_per_epoch=2,
+        **QUICK,
     )
-    deadline = time.monotonic() + 120
-    while not history.exists() or len(history.read_text().splitlines()) < 4:
-        assert process.poll() is None, "the run ended before it was killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "run").exists()
-    subprocess.run(
-        [*arguments, "resume"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=240,
+    assert classifier.class_names == ("neg", "pos", "rare")
+    info = read_info(tmp_path / "run")
+    assert info["monitor"] == "val_balanced_accuracy"
+    assert info["valid"]["recall"][2] == 1.0
+    rows = history_of(tmp_path / "run")
+    best = max(float(row["val_balanced_accuracy"]) for row in rows)
+    assert np.mean(info["valid"]["recall"]) == pytest.approx(best, abs=1e-6)
+
+
+def test_early_stopping_ends_a_run_that_gets_no_better(
+    easy_reviews, tiny_preset, tmp_path, caplog
+):
+    caplog.set_level("INFO", "kerassent")
+    train(
+        easy_reviews,
+        tmp_path / "run",
+        preset=str(tiny_preset),
+        early_stopping=2,
+        monitor="val_loss",
+        # A rate with which nothing is learned: no epoch is better by much.
+        **QUICK | {"max_lr": 1.0, "epochs": 30},
     )
     rows = history_of(tmp_path / "run")
-    epochs = [int(row["epoch"]) for row in rows]
-    # A kill between the checkpoint and the log may cost or repeat one line.
-    assert len(set(range(24)) - set(epochs)) <= 1
-    assert 23 <= len(epochs) <= 25
-    assert epochs[-1] == 23
-    # The schedule went on, too: the last rate is that of step 215 of 216.
-    assert float(rows[-1]["learning_rate"]) == pytest.approx(
-        1e-2 / 25 / 1e4, rel=1e-3
+    assert 3 <= len(rows) < 30
+    losses = [float(row["val_loss"]) for row in rows]
+    assert np.argmin(losses) == len(losses) - 3
+    assert read_info(tmp_path / "run")["valid"]["log_loss"] == pytest.approx(
+        min(losses), rel=1e-3
     )
+    assert f"Stopped early, after epoch {len(rows)}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"batch_size": 0}, "`batch_size` must be 1 or more. Received: 0"),
+        (
+            {"batch_size": 8, "max_tokens": 9},
+            "`batch_size` and `max_tokens` are two ways to say the same",
+        ),
+        ({"ema": 1.0}, "`ema` must be between 0 and 1, such as 0.999"),
+        (
+            {"valid_size": 0, "early_stopping": 1},
+            "`early_stopping` needs reviews to validate on",
+        ),
+        (
+            {"monitor": "val_balanced_accuracy"},
+            "goes with `class_weight`, such as 'balanced'",
+        ),
+        ({"class_weight": {"neg": 2.0}}, "must have a weight for each class"),
+        ({"precision": "int8"}, "`precision` must be one of 'auto'"),
+        ({"checkpoint_minutes": 0}, "`checkpoint_minutes` must be above 0"),
+        ({"clip_norm": -1.0}, "`clip_norm` must be above 0"),
+        ({"gradient_accumulation": 0}, "must be 1 or more"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_any_work(
+    wrong, message, easy_reviews, tmp_path
+):
+    with pytest.raises(ValueError, match=message):
+        train(easy_reviews, tmp_path / "run", **wrong)
+    assert list(tmp_path.iterdir()) == []

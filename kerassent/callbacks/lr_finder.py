@@ -133,7 +133,7 @@ class LRFinder(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Sets the rate of the step that follows."""
-        updates = int(self.model.optimizer.iterations)
+        updates = self._made()
         if updates == self._updates:
             return  # a later batch of the same update
         self._updates = updates
@@ -159,7 +159,7 @@ class LRFinder(keras.callbacks.Callback):
         if not math.isfinite(loss):
             self._stop("not_finite")
             return
-        if int(self.model.optimizer.iterations) == self._updates:
+        if self._made() == self._updates:
             return
         if self.validation_data is not None:
             val_loss = self._validation_loss()
@@ -184,6 +184,10 @@ class LRFinder(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the model back as it was."""
         self.restore()
+
+    def _made(self) -> int:
+        # `int()` refuses a variable that several devices have.
+        return int(self.model.optimizer.iterations.numpy())
 
     def _begin(self) -> None:
         self._losses: list[float] = []

@@ -26,14 +26,9 @@ class ModelState:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._model = model
-        every = [
-            *model.variables,
-            *model.metrics_variables,
-            *model.optimizer.variables,
-        ]
-        variables = {id(variable): variable for variable in every}
         self._values = [
-            (variable, variable.numpy()) for variable in variables.values()
+            (variable, variable.numpy())
+            for variable in training_variables(model)
         ]
 
     def restore(self) -> None:
@@ -41,3 +36,17 @@ class ModelState:
         self._model.reset_metrics()  # those that were not built yet
         for variable, value in self._values:
             variable.assign(value)
+
+
+def training_variables(model: Any) -> list[Any]:
+    """Returns every variable that a step of training changes, once.
+
+    Args:
+        model: A compiled model whose optimizer is built.
+    """
+    every = [
+        *model.variables,
+        *model.metrics_variables,
+        *model.optimizer.variables,
+    ]
+    return list({id(variable): variable for variable in every}.values())

@@ -38,6 +38,7 @@ class CycledMomentum:
         if isinstance(left_behind, _Momentum):
             left_behind.owner.remove()
         self.compiled = float(optimizer.__dict__[name])
+        self._model = model
         self._optimizer = optimizer
         self._name = name
         self._value = self.compiled
@@ -54,9 +55,10 @@ class CycledMomentum:
         optimizer.__dict__["apply"] = self._applying(optimizer.apply)
         optimizer.__dict__["get_config"] = self._config(optimizer.get_config)
         optimizer.__dict__[name] = self._momentum
+        self._make = self._making(model.make_train_function)
+        model.__dict__["make_train_function"] = self._make
         # A step traced before has the float in it.
         model.make_train_function(force=True)
-        model.train_function = self._stepping(model.train_function)
         callbacks, frame = _running_fit()
         self._fit_id = id(frame)
         self._fit_code = frame and frame.f_code
@@ -84,6 +86,21 @@ class CycledMomentum:
         if attributes.get(self._name) is self._momentum:
             attributes[self._name] = self.compiled
             del attributes["apply"], attributes["get_config"]
+        attributes = self._model.__dict__
+        if attributes.get("make_train_function") is self._make:
+            del attributes["make_train_function"]
+
+    def _making(self, make: Callable[..., None]) -> Callable[..., None]:
+        """Returns what makes the step, also when it is to be traced anew."""
+
+        def make_with_momentum(force: bool = False) -> None:
+            made_before = self._model.train_function
+            make(force=force)
+            made = self._model.train_function
+            if made is not made_before:
+                self._model.train_function = self._stepping(made)
+
+        return make_with_momentum
 
     def _stepping(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def step_with_momentum(iterator: Any) -> Any:

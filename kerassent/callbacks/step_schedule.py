@@ -38,6 +38,8 @@ class StepSchedule(keras.callbacks.Callback):
         self._first_iteration: int | None = None
         self._momentum: CycledMomentum | None = None
         self._in_force: dict[str, float] = {}
+        self._shown: dict[str, float] = {}
+        self._num_made = -1
 
     def learning_rate(self, step: float) -> float:
         """Returns the learning rate of a step of the `fit` that began.
@@ -74,7 +76,8 @@ class StepSchedule(keras.callbacks.Callback):
             self.params["epochs"] * batches // accumulated, 1
         )
         self._first_iteration = None
-        self._in_force = {}
+        self._in_force = self._shown = {}
+        self._num_made = -1
         self._momentum = self._movable_momentum()
 
     def on_epoch_begin(
@@ -102,15 +105,19 @@ class StepSchedule(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Puts what the step was made with into the logs."""
+        # A resumed run passes over steps that were made before.
+        if (num_made := self._num_steps_made()) != self._num_made:
+            self._num_made = num_made
+            self._shown = self._in_force
         if logs is not None:
-            logs.update(self._in_force)
+            logs.update(self._shown)
 
     def on_epoch_end(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Puts what the epoch's last step was made with into the history."""
         if logs is not None:
-            logs.update(self._in_force)
+            logs.update(self._shown)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the optimizer's own momentum back."""
@@ -118,12 +125,33 @@ class StepSchedule(keras.callbacks.Callback):
             self._momentum.remove()
             self._momentum = None
 
+    def get_state(self) -> dict[str, Any]:
+        """Returns where the schedule began and what was last in force."""
+        return {
+            "first_iteration": self._first_iteration,
+            "shown": self._shown,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on with a schedule that began in another `fit`.
+
+        Args:
+            state: What `get_state` returned there.
+        """
+        self._first_iteration = state["first_iteration"]
+        self._shown = state["shown"]
+        self._num_made = self._num_steps_made()
+
     def step(self) -> int:
         """Returns how many steps of the schedule have been made."""
         return self._iterations() - (self._first_iteration or 0)
 
     def _iterations(self) -> int:
-        return int(self.model.optimizer.iterations)
+        return int(self.model.optimizer.iterations.numpy())
+
+    def _num_steps_made(self) -> int:
+        """Counts those that only accumulate gradients, too."""
+        return int(inner_optimizer(self.model.optimizer)._iterations.numpy())
 
     def _movable_momentum(self) -> CycledMomentum | None:
         if not self.cycle_momentum:

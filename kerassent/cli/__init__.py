@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kerassent.cli import asking, training
+from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
 
@@ -47,7 +48,7 @@ for command in (
     training.quickstart,
     asking.presets,
     training.find_lr,
-    training.train,
+    train,
     asking.evaluate,
     asking.predict,
     asking.export,

@@ -1,0 +1,182 @@
+"""How a run went, as a picture."""
+
+import math
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from kerassent.lr_suggestions import smoothed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's, which the colour-blind tell apart.
+_TRAINING: Final = "#0072B2"
+_VALIDATION: Final = "#D55E00"
+_RATE: Final = "#009E73"
+
+# The smoothed loss is an average over about this share of the run.
+_SMOOTHED_SHARE: Final = 0.03
+_FEWEST_SMOOTHED: Final = 30
+
+
+def draw_learning_curves(
+    rows: Sequence[Mapping[str, float]],
+    step_losses: Mapping[str, np.ndarray],
+    path: str | os.PathLike[str],
+) -> None:
+    """Writes an SVG picture of losses, accuracies and the learning rate.
+
+    The same run gives the same file, to the byte, with the same Matplotlib.
+
+    Args:
+        rows: A row an epoch, as `RunHistory.rows` has them: `epoch` from 0,
+            `loss`, and what there is of `val_loss`, `accuracy` and
+            `val_accuracy`.
+        step_losses: As `RunHistory.step_losses` has them; arrays may be empty.
+        path: The file to write, beside and renamed.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    has_accuracy = any("accuracy" in row for row in rows)
+    has_rate = bool(np.isfinite(step_losses["learning_rate"]).any())
+    heights = [3.0] + [2.2] * has_accuracy + [1.0] * has_rate
+    with rc_context({"svg.hashsalt": "kerassent"}):
+        figure = Figure(
+            figsize=(6.4, 1.1 + sum(heights) * 0.85), layout="constrained"
+        )
+        axes = figure.subplots(
+            len(heights),
+            sharex=True,
+            squeeze=False,
+            height_ratios=heights,
+        )[:, 0]
+        _draw_losses(axes[0], rows, step_losses)
+        if has_accuracy:
+            _draw_accuracies(axes[1], rows)
+        if has_rate:
+            _draw_rate(axes[-1], step_losses)
+        for ax in axes:
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.grid(axis="y", alpha=0.25, linewidth=0.6)
+        _number_epochs(axes[-1], rows, step_losses)
+        figure.align_ylabels(axes)
+        file = pathlib.Path(path)
+        beside = file.with_name(f".writing-{file.name}")
+        figure.savefig(beside, format="svg", metadata={"Date": None})
+        beside.replace(file)
+
+
+def _draw_losses(
+    ax: "Axes",
+    rows: Sequence[Mapping[str, float]],
+    step_losses: Mapping[str, np.ndarray],
+) -> None:
+    epochs, losses = step_losses["epoch"], step_losses["loss"]
+    known = np.isfinite(losses)
+    epochs, losses = epochs[known], losses[known]
+    shown = losses
+    if len(losses) >= _FEWEST_SMOOTHED:
+        ax.plot(epochs, losses, color=_TRAINING, alpha=0.25, linewidth=0.8)
+        shown = smoothed(losses, 1 - 1 / max(_SMOOTHED_SHARE * len(losses), 2))
+    if len(losses):
+        ax.plot(
+            epochs, shown, color=_TRAINING, linewidth=1.8, label="training"
+        )
+    else:
+        _draw_by_epoch(ax, rows, "loss", _TRAINING, "training")
+    _draw_by_epoch(ax, rows, "val_loss", _VALIDATION, "validation")
+    ax.set_ylabel("loss")
+    _set_limits(ax, losses, shown, _column(rows, "val_loss")[1])
+    ax.legend(frameon=False, fontsize="small")
+
+
+def _draw_accuracies(ax: "Axes", rows: Sequence[Mapping[str, float]]) -> None:
+    _draw_by_epoch(ax, rows, "accuracy", _TRAINING, "training")
+    _draw_by_epoch(ax, rows, "val_accuracy", _VALIDATION, "validation")
+    ax.set_ylabel("accuracy")
+
+
+def _draw_rate(ax: "Axes", step_losses: Mapping[str, np.ndarray]) -> None:
+    ax.plot(
+        step_losses["epoch"],
+        step_losses["learning_rate"],
+        color=_RATE,
+        linewidth=1.4,
+    )
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("learning rate")
+    ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+
+
+def _draw_by_epoch(
+    ax: "Axes",
+    rows: Sequence[Mapping[str, float]],
+    name: str,
+    color: str,
+    label: str,
+) -> None:
+    """Draws what there is at each epoch's end."""
+    epochs, values = _column(rows, name)
+    if not len(values):
+        return
+    ax.plot(
+        epochs,
+        values,
+        color=color,
+        marker="o",
+        markersize=6 if len(values) <= 10 else 4,
+        markeredgecolor="white",
+        linewidth=1.4,
+        label=label,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def _column(
+    rows: Sequence[Mapping[str, float]], name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many epochs were done, and the values that are finite."""
+    points = [
+        (row["epoch"] + 1, row[name])
+        for row in rows
+        if math.isfinite(row.get(name, math.nan))
+    ]
+    epochs, values = np.array(points, float).reshape(-1, 2).T
+    return epochs, values
+
+
+def _set_limits(
+    ax: "Axes", losses: np.ndarray, smooth: np.ndarray, val_losses: np.ndarray
+) -> None:
+    """Lets a step that is far off leave the picture."""
+    if not len(losses):
+        return
+    inside = np.concatenate(
+        [np.percentile(losses, [1, 99]), smooth, val_losses]
+    )
+    low, high = float(inside.min()), float(inside.max())
+    room = 0.06 * (high - low) or 1.0
+    ax.set_ylim(low - room, high + room)
+
+
+def _number_epochs(
+    ax: "Axes",
+    rows: Sequence[Mapping[str, float]],
+    step_losses: Mapping[str, np.ndarray],
+) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ends = [row["epoch"] + 1 for row in rows]
+    done = [*step_losses["epoch"], *ends]
+    if done:
+        first = math.floor(min(done) - 1e-9)
+        ax.set_xlim(min(first, min(ends, default=first) - 1), max(done))
+        if max(done) - first > 1:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epochs")
