@@ -4,9 +4,9 @@ The export writes them, the servers and the client speak them. Nothing else in
 kerassent spells one of these names out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 # The `serving_default` signature: text in, all that a caller needs out.
 PREDICT_SIGNATURE: Final = "serving_default"
@@ -26,6 +26,9 @@ LOOPBACK: Final = "127.0.0.1"
 SAVED_MODEL_FILE: Final = "saved_model.pb"
 SAVED_MODEL_TAG: Final = "serve"
 EXPORT_INFO: Final = "assets.extra/kerassent.json"
+
+# What `export` can write.
+ExportFormat = Literal["saved_model", "keras-nlp"]
 
 # A run directory: a preset, and beside it how it was made.
 TRAIN_INFO: Final = "train.json"
@@ -85,6 +88,19 @@ def encode_texts(texts: Iterable[str | bytes]) -> list[bytes]:
     Raises:
         TypeError: `texts` is a single text or holds something else.
     """
+    return list(encode_each(texts))
+
+
+def encode_each(texts: Iterable[str | bytes]) -> Iterator[bytes]:
+    """Yields what `encode_texts` returns, one text at a time.
+
+    Args:
+        texts: As there.
+
+    Raises:
+        TypeError: At once if `texts` is a single text or can't be iterated
+            over; when it is met, if it holds something else.
+    """
     if isinstance(texts, str | bytes):
         raise TypeError(
             f"`texts` must be a list of texts. Pass `[{texts[:40]!r}]`? "
@@ -95,15 +111,15 @@ def encode_texts(texts: Iterable[str | bytes]) -> list[bytes]:
             "`texts` must be a list of str or bytes. Received: "
             f"{texts!r} of type {type(texts).__name__}"
         )
-    encoded = []
-    for index, text in enumerate(texts):
-        if isinstance(text, str):
-            encoded.append(text.encode("utf-8", "surrogatepass"))
-        elif isinstance(text, bytes):
-            encoded.append(text)
-        else:
-            raise TypeError(
-                "`texts` must hold only str or bytes. Received: "
-                f"`texts[{index}]` is {text!r} of type {type(text).__name__}"
-            )
-    return encoded
+    return (_encoded(text, index) for index, text in enumerate(texts))
+
+
+def _encoded(text: object, index: int) -> bytes:
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogatepass")
+    if isinstance(text, bytes):
+        return text
+    raise TypeError(
+        "`texts` must hold only str or bytes. Received: "
+        f"`texts[{index}]` is {text!r} of type {type(text).__name__}"
+    )

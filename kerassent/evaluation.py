@@ -15,6 +15,7 @@ from sklearn.metrics import (
 
 from kerassent.prediction import Model, open_model
 from kerassent.review_base import ReviewsBase
+from kerassent.text_windows import windows
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def evaluate(
         model: A `SentimentClassifier`, a `Client`, or the path of a run or an
             export.
         reviews: Labelled reviews. Their classes are matched by name, so their
-            order may be another than the model's.
+            order may be another than the model's. Of a stream no more than
+            8,192 texts are in memory at once.
 
     Raises:
         ValueError: The reviews have no labels, or labels that the model
@@ -69,15 +71,22 @@ def evaluate(
     if isinstance(model, (str, os.PathLike)):
         model = open_model(model)
     names = tuple(model.class_names)
-    unknown = sorted(set(reviews.labels) - set(names))
+    unknown = sorted(
+        reviews.class_names[i]
+        for i in np.unique(reviews.label_ids)
+        if reviews.class_names[i] not in names
+    )
     if unknown:
         raise ValueError(
             f"`reviews` have labels that the model doesn't know: {unknown}. "
             f"The model's are {list(names)}."
         )
-    ids = {name: i for i, name in enumerate(names)}
-    y_true = np.array([ids[label] for label in reviews.labels])
-    return _measured(names, y_true, model.predict_proba(reviews.texts))
+    ids = [names.index(n) if n in names else -1 for n in reviews.class_names]
+    y_true = np.array(ids)[reviews.label_ids]
+    probabilities = np.concatenate(
+        [model.predict_proba(window) for window in windows(reviews.texts)]
+    )
+    return _measured(names, y_true, probabilities)
 
 
 def _measured(

@@ -1,15 +1,17 @@
 """One lean pass through a DistilBERT's weights; same mathematics, less work.
 
-keras-nlp's layers project queries, keys and values one by one, compute a last
-layer of which only [CLS] is read, and differentiate softmax, GELU and layer
-normalization step by step. Here the three projections are one product, the
-last layer is [CLS]'s alone, and gradients are written out.
+keras-nlp's layers project queries, keys and values one by one and compute a
+last layer of which only [CLS] is read. Here the three projections are one
+product, and the last layer is [CLS]'s alone. In training the rest is
+`training_ops`; what is exported is made of TensorFlow's own ops.
 """
 
 import math
 from typing import Any, Literal
 
 import tensorflow as tf
+
+from kerassent import training_ops
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -41,7 +43,7 @@ def logits(
     """
     backbone = classifier.backbone
     dtype = tf.as_dtype(precision)
-    drop = _Dropout(seed)
+    drop = training_ops.Dropout(seed)
     batch_size, length = tf.unstack(tf.shape(token_ids))
     hidden = backbone.hidden_dim
     # (num_tokens, hidden_dim) but in attention itself.
@@ -58,43 +60,56 @@ def logits(
     x = drop(x, backbone.embeddings_dropout.rate)
     mask = tf.cast(padding_mask, tf.float32)
     bias = (1.0 - mask[:, tf.newaxis, tf.newaxis, :]) * _NEVER
+    # Each layer takes and gives it in float32 and in `dtype`.
+    pair = x, tf.cast(x, dtype)
     for layer in backbone.transformer_layers:
         is_last = layer is backbone.transformer_layers[-1]
-        attended, x = _attention(
-            layer,
-            x,
-            bias,
-            (batch_size, length),
-            drop,
-            dtype,
-            first_only=is_last,
+        attention = layer._self_attention_layer
+        context = _context(
+            attention, pair[1], bias, (batch_size, length), drop, is_last
         )
-        x = _normalized(x + attended, layer._self_attention_layer_norm)
-        x = _normalized(
-            x + _feed_forward(layer, x, drop, dtype),
+        if is_last:
+            pair = tuple(
+                tf.reshape(each, [batch_size, length, hidden])[:, 0]
+                for each in pair
+            )
+        kernel = tf.reshape(
+            _value(attention._output_dense.kernel), [hidden, hidden]
+        )
+        pair = _added(
+            pair[0],
+            tf.matmul(context, _as(kernel, dtype)),
+            attention._output_dense,
+            layer._self_attention_dropout,
+            layer._self_attention_layer_norm,
+            drop,
+        )
+        pair = _added(
+            pair[0],
+            _feed_forward(layer, pair[1], drop),
+            layer._feedforward_output_dense,
+            layer._feedforward_dropout,
             layer._feedforward_layer_norm,
+            drop,
         )
     x = classifier.pooled_dense.activation(
-        _dense(x, classifier.pooled_dense, tf.float32)
+        _dense(pair[0], classifier.pooled_dense)
     )
     x = drop(x, classifier.output_dropout.rate)
     return classifier.output_dense.activation(
-        _dense(x, classifier.output_dense, tf.float32)
+        _dense(x, classifier.output_dense)
     )
 
 
-def _attention(
-    layer: Any,
+def _context(
+    attention: Any,
     x: Any,
     bias: Any,
     shape: tuple[Any, Any],
-    drop: "_Dropout",
-    dtype: Any,
-    *,
+    drop: training_ops.Dropout,
     first_only: bool,
-) -> tuple[Any, Any]:
-    """Returns what attention adds, and the tokens that it is added to."""
-    attention = layer._self_attention_layer
+) -> Any:
+    """Returns what attention reads, of all tokens or of each text's first."""
     hidden = x.shape[-1]
     heads, size = attention.num_heads, hidden // attention.num_heads
     projections = [
@@ -116,208 +131,79 @@ def _attention(
     # Spelled out, since -1 means nothing in an empty batch.
     batch_size, length = shape
 
-    def by_head(flat: Any, length: Any, parts: int) -> Any:
-        """Returns (batch_size, heads, length, size) for each part."""
-        split = tf.reshape(flat, [batch_size, length, parts, heads, size])
+    def by_head(x: Any, length: Any, first: int, last: int) -> Any:
+        """Returns (batch_size, heads, length, size) of projections."""
+        made = tf.matmul(x, _as(tf.concat(kernels[first:last], 1), x.dtype))
+        made += _as(tf.concat(biases[first:last], 0), x.dtype)
+        split = tf.reshape(
+            made, [batch_size, length, last - first, heads, size]
+        )
         return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
 
     if first_only:
         first = tf.reshape(x, [batch_size, length, hidden])[:, 0]
-        [q] = by_head(
-            _product(first, kernels[0], dtype) + _as(biases[0], dtype), 1, 1
-        )
-        k, v = by_head(
-            _product(x, tf.concat(kernels[1:], 1), dtype)
-            + _as(tf.concat(biases[1:], 0), dtype),
-            length,
-            2,
-        )
-        x = first
+        [q] = by_head(first, 1, 0, 1)
+        k, v = by_head(x, length, 1, 3)
     else:
-        q, k, v = by_head(
-            _product(x, tf.concat(kernels, 1), dtype)
-            + _as(tf.concat(biases, 0), dtype),
-            length,
-            3,
-        )
-    rate = attention._dropout if drop.is_on else 0.0
-    context = _attended(q, k, v, bias, drop, rate)
-    context = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])
-    kernel = tf.reshape(
-        _value(attention._output_dense.kernel), [hidden, hidden]
-    )
-    out = _product(context, kernel, dtype)
-    out = tf.cast(out, tf.float32) + _value(attention._output_dense.bias)
-    return drop(out, layer._self_attention_dropout.rate), x
-
-
-def _attended(
-    q: Any, k: Any, v: Any, bias: Any, drop: "_Dropout", rate: float
-) -> Any:
-    """Returns softmax(q k^T + bias), with dropout, times v."""
-    dtype = q.dtype
-    kept = None
-    if rate:
-        shape = tf.concat([tf.shape(q)[:-1], tf.shape(k)[2:3]], 0)
-        kept = drop.mask(shape, rate)
-
-    @tf.custom_gradient
-    def attend(q: Any, k: Any, v: Any) -> Any:
+        q, k, v = by_head(x, length, 0, 3)
+    if drop.is_on:
+        scores = tf.stack([*tf.unstack(tf.shape(q)[:-1]), length])
+        drawn = drop.draw(scores, attention._dropout)
+        context = training_ops.attended(q, k, v, bias, drawn)
+    else:
         scores = tf.cast(tf.matmul(q, k, transpose_b=True), tf.float32)
-        shares = tf.nn.softmax(scores + bias)
-        dropped = tf.cast(shares if kept is None else shares * kept, dtype)
-        context = tf.matmul(dropped, v)
-
-        def gradient(d_context: Any) -> Any:
-            d_v = tf.matmul(dropped, d_context, transpose_a=True)
-            d_shares = tf.cast(
-                tf.matmul(d_context, v, transpose_b=True), tf.float32
-            )
-            if kept is not None:
-                d_shares *= kept
-            # The shares' weighted mean of d_shares.
-            mean = tf.reduce_sum(
-                tf.cast(d_context, tf.float32) * tf.cast(context, tf.float32),
-                -1,
-                keepdims=True,
-            )
-            d_scores = tf.cast(shares * (d_shares - mean), dtype)
-            d_q = tf.matmul(d_scores, k)
-            d_k = tf.matmul(d_scores, q, transpose_a=True)
-            return d_q, d_k, d_v
-
-        return context, gradient
-
-    return attend(q, k, v)
+        shares = tf.cast(tf.nn.softmax(scores + bias), x.dtype)
+        context = tf.matmul(shares, v)
+    return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])
 
 
-def _feed_forward(layer: Any, x: Any, drop: "_Dropout", dtype: Any) -> Any:
+def _feed_forward(layer: Any, x: Any, drop: training_ops.Dropout) -> Any:
+    """Returns the feed-forward part without its last bias."""
     inner = layer._feedforward_intermediate_dense
-    expand = _expanded_in_training if drop.is_on else _expanded
-    x = expand(
-        _as(x, dtype),
-        _as(_value(inner.kernel), dtype),
-        _as(_value(inner.bias), dtype),
+    kernel = _as(_value(inner.kernel), x.dtype)
+    bias = _as(_value(inner.bias), x.dtype)
+    if drop.is_on:
+        x = training_ops.expanded(x, kernel, bias)
+    else:  # TensorFlow makes one kernel of the three where it can.
+        x = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+        x = tf.nn.gelu(x, approximate=False)
+    outer = layer._feedforward_output_dense
+    return tf.matmul(x, _as(_value(outer.kernel), x.dtype))
+
+
+def _added(
+    x: Any,
+    product: Any,
+    dense: Any,
+    dropout: Any,
+    norm: Any,
+    drop: training_ops.Dropout,
+) -> Any:
+    """Returns norm(x + dropout(product + bias)), and in the product's dtype."""
+    bias = _value(dense.bias)
+    if not drop.is_on:
+        x = _normalized(x + (tf.cast(product, tf.float32) + bias), norm)
+        return x, tf.cast(x, product.dtype)
+    return training_ops.added(
+        x,
+        product,
+        bias,
+        drop.draw(tf.shape(x), dropout.rate),
+        _value(norm.gamma),
+        _value(norm.beta),
+        norm.epsilon,
     )
-    x = _dense(x, layer._feedforward_output_dense, dtype)
-    return drop(x, layer._feedforward_dropout.rate)
 
 
-def _expanded(x: Any, kernel: Any, bias: Any) -> Any:
-    """Returns gelu(x kernel + bias), with GELU by the error function.
-
-    TensorFlow makes one kernel of the three where it can.
-    """
-    inner = tf.nn.bias_add(tf.matmul(x, kernel), bias)
-    return tf.nn.gelu(inner, approximate=False)
-
-
-@tf.custom_gradient
-def _expanded_in_training(x: Any, kernel: Any, bias: Any) -> Any:
-    """Returns the same, with a gradient that passes over memory once."""
-    product = tf.matmul(x, kernel)
-
-    def gradient(d_y: Any) -> Any:
-        d_product, d_bias = _gelu_gradient(product, bias, d_y)
-        return (
-            tf.matmul(d_product, kernel, transpose_b=True),
-            tf.matmul(x, d_product, transpose_a=True),
-            d_bias,
-        )
-
-    return _gelu(product, bias), gradient
-
-
-# TensorFlow takes five passes over memory for the first and nine for the
-# second, XLA one for each. It compiles them for each number of tokens.
-@tf.function(jit_compile=True, autograph=False)
-def _gelu(product: Any, bias: Any) -> Any:
-    x = tf.cast(product, tf.float32) + tf.cast(bias, tf.float32)
-    y = 0.5 * x * (1.0 + tf.math.erf(x * math.sqrt(0.5)))
-    return tf.cast(y, product.dtype)
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _gelu_gradient(product: Any, bias: Any, d_y: Any) -> Any:
-    """Returns the gradients of the product and the bias."""
-    x = tf.cast(product, tf.float32) + tf.cast(bias, tf.float32)
-    below = 0.5 * (1.0 + tf.math.erf(x * math.sqrt(0.5)))
-    density = tf.exp(-0.5 * tf.square(x)) * (1 / math.sqrt(2 * math.pi))
-    d_x = tf.cast(d_y, tf.float32) * (below + x * density)
-    d_bias = tf.reduce_sum(d_x, 0)
-    return tf.cast(d_x, product.dtype), tf.cast(d_bias, bias.dtype)
-
-
-def _dense(x: Any, dense: Any, dtype: Any) -> Any:
-    product = _product(x, _value(dense.kernel), dtype)
-    return tf.cast(product, tf.float32) + _value(dense.bias)
-
-
-def _product(x: Any, kernel: Any, dtype: Any) -> Any:
-    return tf.matmul(_as(x, dtype), _as(kernel, dtype))
+def _dense(x: Any, dense: Any) -> Any:
+    return tf.matmul(x, _value(dense.kernel)) + _value(dense.bias)
 
 
 def _normalized(x: Any, norm: Any) -> Any:
-    epsilon = norm.epsilon
-
-    @tf.custom_gradient
-    def normalize(x: Any, gamma: Any, beta: Any) -> Any:
-        centered = x - tf.reduce_mean(x, -1, keepdims=True)
-        variance = tf.reduce_mean(tf.square(centered), -1, keepdims=True)
-        inverse = tf.math.rsqrt(variance + epsilon)
-        unit = centered * inverse
-
-        def gradient(d_y: Any) -> Any:
-            d_unit = d_y * gamma
-            d_x = inverse * (
-                d_unit
-                - tf.reduce_mean(d_unit, -1, keepdims=True)
-                - unit * tf.reduce_mean(d_unit * unit, -1, keepdims=True)
-            )
-            return d_x, tf.reduce_sum(d_y * unit, 0), tf.reduce_sum(d_y, 0)
-
-        return unit * gamma + beta, gradient
-
-    return normalize(x, _value(norm.gamma), _value(norm.beta))
-
-
-class _Dropout:
-    """Draws dropout's masks, each from a seed of its own.
-
-    A random byte decides, so that a rate is rounded to 1/256; what is kept is
-    scaled by just what is lost. 32 random bits are four decisions, not one.
-    """
-
-    def __init__(self, seed: Any) -> None:
-        self._seed = seed
-        self._count = 0
-
-    @property
-    def is_on(self) -> bool:
-        return self._seed is not None
-
-    def __call__(self, x: Any, rate: float) -> Any:
-        if not self.is_on or not rate:
-            return x
-        return x * self.mask(tf.shape(x), rate)
-
-    def mask(self, shape: Any, rate: float) -> Any:
-        """Returns float32 of a shape: 0 for what is dropped."""
-        self._count += 1
-        dropped = round(256 * rate)
-        size = tf.reduce_prod(shape)
-        bits = tf.random.stateless_uniform(
-            [(size + 3) // 4],
-            # The generator counts steps: each has its own 256 seeds.
-            self._seed * tf.constant([1, 256], self._seed.dtype)
-            + tf.constant([0, self._count], self._seed.dtype),
-            minval=None,
-            maxval=None,
-            dtype=tf.uint32,
-        )
-        chances = tf.reshape(tf.bitcast(bits, tf.uint8), [-1])[:size]
-        kept = tf.cast(tf.reshape(chances, shape) >= dropped, tf.float32)
-        return kept * (256 / (256 - dropped))
+    centered = x - tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centered), -1, keepdims=True)
+    unit = centered * tf.math.rsqrt(variance + norm.epsilon)
+    return unit * _value(norm.gamma) + _value(norm.beta)
 
 
 @tf.custom_gradient

@@ -12,15 +12,20 @@ from kerassent.lr_suggestions import smoothed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's, which the colour-blind tell apart.
 _TRAINING: Final = "#0072B2"
 _VALIDATION: Final = "#D55E00"
 _RATE: Final = "#009E73"
 
-# The smoothed loss is an average over about this share of the run.
-_SMOOTHED_SHARE: Final = 0.03
-_FEWEST_SMOOTHED: Final = 30
+# The share of a run's points that the smoothed loss is an average of, and how
+# many these are at least.
+_SMOOTHED_SHARE: Final = 0.04
+_FEWEST_SMOOTHED: Final = 6
+
+# An accuracy that goes up by a thousandth shouldn't look as a great rise.
+_LEAST_ACCURACY_RANGE: Final = 0.1
 
 
 def draw_learning_curves(
@@ -40,35 +45,58 @@ def draw_learning_curves(
         path: The file to write, beside and renamed.
     """
     from matplotlib import rc_context
+
+    file = pathlib.Path(path)
+    beside = file.with_name(f".writing-{file.name}")
+    figure = learning_curves_figure(rows, step_losses)
+    with rc_context({"svg.hashsalt": "kerassent"}):
+        figure.savefig(beside, format="svg", metadata={"Date": None})
+    beside.replace(file)
+
+
+def learning_curves_figure(
+    rows: Sequence[Mapping[str, float]], step_losses: Mapping[str, np.ndarray]
+) -> "Figure":
+    """Returns that picture as a Matplotlib figure.
+
+    Args:
+        rows: As in `draw_learning_curves`.
+        step_losses: As in `draw_learning_curves`.
+    """
     from matplotlib.figure import Figure
 
     has_accuracy = any("accuracy" in row for row in rows)
     has_rate = bool(np.isfinite(step_losses["learning_rate"]).any())
-    heights = [3.0] + [2.2] * has_accuracy + [1.0] * has_rate
-    with rc_context({"svg.hashsalt": "kerassent"}):
-        figure = Figure(
-            figsize=(6.4, 1.1 + sum(heights) * 0.85), layout="constrained"
-        )
-        axes = figure.subplots(
-            len(heights),
-            sharex=True,
-            squeeze=False,
-            height_ratios=heights,
-        )[:, 0]
-        _draw_losses(axes[0], rows, step_losses)
-        if has_accuracy:
-            _draw_accuracies(axes[1], rows)
-        if has_rate:
-            _draw_rate(axes[-1], step_losses)
-        for ax in axes:
-            ax.spines[["top", "right"]].set_visible(False)
-            ax.grid(axis="y", alpha=0.25, linewidth=0.6)
-        _number_epochs(axes[-1], rows, step_losses)
-        figure.align_ylabels(axes)
-        file = pathlib.Path(path)
-        beside = file.with_name(f".writing-{file.name}")
-        figure.savefig(beside, format="svg", metadata={"Date": None})
-        beside.replace(file)
+    heights = [2.6] + [1.9] * has_accuracy + [0.85] * has_rate
+    gap, bottom, top = 0.15, 0.5, 0.12
+    panels = sum(heights) + gap * (len(heights) - 1)
+    width, height = 6.4, bottom + panels + top
+    # By hand: Matplotlib's layouts differ in the last bits from run to run.
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(
+        len(heights),
+        sharex=True,
+        squeeze=False,
+        height_ratios=heights,
+        gridspec_kw={
+            "left": 0.85 / width,
+            "right": 1 - 0.15 / width,
+            "bottom": bottom / height,
+            "top": 1 - top / height,
+            "hspace": gap * len(heights) / sum(heights),
+        },
+    )[:, 0]
+    _draw_losses(axes[0], rows, step_losses)
+    if has_accuracy:
+        _draw_accuracies(axes[1], rows)
+    if has_rate:
+        _draw_rate(axes[-1], step_losses)
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.25, linewidth=0.6)
+    _number_epochs(axes[-1], rows, step_losses)
+    figure.align_ylabels(axes)
+    return figure
 
 
 def _draw_losses(
@@ -79,38 +107,50 @@ def _draw_losses(
     epochs, losses = step_losses["epoch"], step_losses["loss"]
     known = np.isfinite(losses)
     epochs, losses = epochs[known], losses[known]
-    shown = losses
-    if len(losses) >= _FEWEST_SMOOTHED:
-        ax.plot(epochs, losses, color=_TRAINING, alpha=0.25, linewidth=0.8)
-        shown = smoothed(losses, 1 - 1 / max(_SMOOTHED_SHARE * len(losses), 2))
+    smooth = _smoothed(losses)
     if len(losses):
+        ax.plot(epochs, losses, color=_TRAINING, alpha=0.3, linewidth=0.7)
         ax.plot(
-            epochs, shown, color=_TRAINING, linewidth=1.8, label="training"
+            epochs, smooth, color=_TRAINING, linewidth=1.8, label="training"
         )
     else:
         _draw_by_epoch(ax, rows, "loss", _TRAINING, "training")
     _draw_by_epoch(ax, rows, "val_loss", _VALIDATION, "validation")
     ax.set_ylabel("loss")
-    _set_limits(ax, losses, shown, _column(rows, "val_loss")[1])
-    ax.legend(frameon=False, fontsize="small")
+    _set_limits(ax, losses, _column(rows, "val_loss")[1])
+    if ax.lines:
+        ax.legend(frameon=False, fontsize="small")
 
 
 def _draw_accuracies(ax: "Axes", rows: Sequence[Mapping[str, float]]) -> None:
     _draw_by_epoch(ax, rows, "accuracy", _TRAINING, "training")
     _draw_by_epoch(ax, rows, "val_accuracy", _VALIDATION, "validation")
     ax.set_ylabel("accuracy")
+    low, high = ax.get_ylim()
+    missing = max(_LEAST_ACCURACY_RANGE - (high - low), 0.0)
+    ax.set_ylim(low - missing / 2, min(high + missing / 2, 1.0))
 
 
 def _draw_rate(ax: "Axes", step_losses: Mapping[str, np.ndarray]) -> None:
-    ax.plot(
-        step_losses["epoch"],
-        step_losses["learning_rate"],
-        color=_RATE,
-        linewidth=1.4,
-    )
-    ax.set_ylim(bottom=0)
-    ax.set_ylabel("learning rate")
-    ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    rates = step_losses["learning_rate"]
+    ax.plot(step_losses["epoch"], rates, color=_RATE, linewidth=1.4)
+    highest = float(np.nanmax(rates))
+    ax.set_ylim(0, 1.1 * highest)
+    ax.set_yticks([0, highest], ["0", f"{highest:.2g}"])
+    ax.set_ylabel("learning rate", fontsize="small")
+
+
+def _smoothed(losses: np.ndarray) -> np.ndarray:
+    """Returns a moving average of a moving average: forth, and then back.
+
+    So it lags neither behind nor before.
+    """
+    if len(losses) < 2 * _FEWEST_SMOOTHED:
+        return losses
+    points = max(_SMOOTHED_SHARE * len(losses), _FEWEST_SMOOTHED)
+    weight = 1 - 2 / points
+    forth = smoothed(losses, weight)
+    return smoothed(forth[::-1], weight)[::-1]
 
 
 def _draw_by_epoch(
@@ -147,19 +187,15 @@ def _column(
         for row in rows
         if math.isfinite(row.get(name, math.nan))
     ]
-    epochs, values = np.array(points, float).reshape(-1, 2).T
-    return epochs, values
+    table = np.array(points, float).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
 
 
-def _set_limits(
-    ax: "Axes", losses: np.ndarray, smooth: np.ndarray, val_losses: np.ndarray
-) -> None:
+def _set_limits(ax: "Axes", losses: np.ndarray, val_losses: np.ndarray) -> None:
     """Lets a step that is far off leave the picture."""
     if not len(losses):
         return
-    inside = np.concatenate(
-        [np.percentile(losses, [1, 99]), smooth, val_losses]
-    )
+    inside = np.append(np.percentile(losses, [1, 99]), val_losses)
     low, high = float(inside.min()), float(inside.max())
     room = 0.06 * (high - low) or 1.0
     ax.set_ylim(low - room, high + room)

@@ -19,15 +19,25 @@ def is_one_of_several() -> bool:
     )
 
 
+def has_other_processes(strategy: Any) -> bool:
+    """Whether this process is one of a job's, which `TF_CONFIG` tells.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+    """
+    resolver = strategy.cluster_resolver
+    return resolver is not None and bool(resolver.task_type)
+
+
 def is_writer(strategy: Any) -> bool:
     """Whether this process is the one that writes for all of them.
 
     Args:
         strategy: A `tf.distribute.Strategy`.
     """
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
+    if not has_other_processes(strategy):
         return True
+    resolver = strategy.cluster_resolver
     if "chief" in resolver.cluster_spec().jobs:
         return bool(resolver.task_type == "chief")
     return bool(resolver.task_type == "worker" and resolver.task_id == 0)
@@ -80,8 +90,10 @@ def to_be_averaged(metrics: dict[str, Any]) -> dict[str, Any]:
     Args:
         metrics: Scalars by name.
     """
-    resolver = tf.distribute.get_strategy().cluster_resolver
-    if not is_one_of_several() or resolver is None or not resolver.task_type:
+    if not (
+        is_one_of_several()
+        and has_other_processes(tf.distribute.get_strategy())
+    ):
         return metrics
     return {name: tf.expand_dims(x, 0) for name, x in metrics.items()}
 
@@ -101,21 +113,49 @@ def symbolic_batch(iterator: Any) -> Any:
     return iterator.data_adapter.get_tf_dataset().element_spec
 
 
-def assign(variable: Any, value: np.ndarray) -> None:
-    """Puts back what `variable.numpy()` was.
+def read(variable: Any) -> np.ndarray:
+    """Returns a variable's value, without asking other processes.
 
-    What each replica sums up on its own, such as a metric, would be given to
-    all in equal parts, which a count cannot be.
+    What each replica sums up on its own, such as a metric, is that of this
+    process's replicas. `variable.numpy()` would wait for the other processes to
+    ask as well, and without end if one is dead.
+
+    Args:
+        variable: A Keras variable.
+    """
+    copies = _own_sums(variable)
+    if not copies:
+        return np.asarray(variable.numpy())
+    return np.asarray(
+        np.sum(
+            [copy.numpy() for copy in copies],
+            axis=0,
+            dtype=copies[0].dtype.as_numpy_dtype,
+        )
+    )
+
+
+def assign(variable: Any, value: np.ndarray) -> None:
+    """Puts back what `read` returned.
+
+    `variable.assign` would give each replica an equal part of a sum, which a
+    count may not have.
 
     Args:
         variable: A Keras variable.
         value: Its value.
     """
-    copies = getattr(variable.value, "values", ())
-    if variable.synchronization != "on_read" or not copies:
+    copies = _own_sums(variable)
+    if not copies:
         variable.assign(value)
         return
-    has_it = is_writer(variable.value.distribute_strategy)
-    for copy in copies:
-        copy.assign(value if has_it else np.zeros_like(value))
-        has_it = False
+    copies[0].assign(value)
+    for copy in copies[1:]:
+        copy.assign(np.zeros_like(value))
+
+
+def _own_sums(variable: Any) -> tuple[Any, ...]:
+    """Returns what this process's replicas have each summed up, if they do."""
+    if variable.synchronization != "on_read":
+        return ()
+    return tuple(getattr(variable.value, "values", ()))

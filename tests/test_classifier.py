@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerassent import text_windows
 from kerassent.classifier import SentimentClassifier, saved_class_names
-from kerassent.tokenizer import BertTokenizer
 
 TEXTS = ["a good film", "very bad . very bad . very bad", "", b"\xff tea"]
 
@@ -39,6 +39,16 @@ def test_order_and_batches_do_not_change_a_texts_answer(classifier):
     assert small == pytest.approx(together, abs=1e-5)
 
 
+def test_an_iterator_and_several_windows_give_the_same(classifier, monkeypatch):
+    texts = [f"{'very ' * (i % 7)}good {i}" for i in range(50)]
+    together = classifier.predict_proba(texts)
+    monkeypatch.setattr(text_windows, "WINDOW", 8)
+    for some in (texts, iter(texts), (text.encode() for text in texts)):
+        assert classifier.predict_proba(some) == pytest.approx(
+            together, abs=1e-6
+        )
+
+
 def test_no_texts_give_no_rows(make_classifier):
     classifier = make_classifier(class_names=("a", "b", "c"))
     assert classifier.predict_proba([]).shape == (0, 3)
@@ -63,42 +73,6 @@ def test_a_saved_classifier_is_all_again(make_classifier, tmp_path):
     )
 
 
-def test_loading_takes_another_length_and_truncation(make_classifier, tmp_path):
-    make_classifier().save_to_preset(str(tmp_path))
-    found = SentimentClassifier.from_preset(
-        tmp_path, sequence_length=9, truncate="tail"
-    )
-    assert found.preprocessor.sequence_length == 9
-    assert found.preprocessor.truncate == "tail"
-
-
-def test_other_class_names_give_a_new_head_on_the_same_backbone(
-    make_classifier, tmp_path
-):
-    classifier = make_classifier()
-    classifier.save_to_preset(str(tmp_path))
-    found = SentimentClassifier.from_preset(
-        tmp_path, class_names=["no", "maybe", "yes"]
-    )
-    assert found.class_names == ("no", "maybe", "yes")
-    assert found.output_shape == (None, 3)
-    for old, new in zip(
-        classifier.backbone.weights, found.backbone.weights, strict=True
-    ):
-        assert np.array_equal(old, new)
-
-
-def test_the_same_class_names_keep_the_head(make_classifier, tmp_path):
-    classifier = make_classifier()
-    classifier.save_to_preset(str(tmp_path))
-    found = SentimentClassifier.from_preset(
-        tmp_path, class_names=["neg", "pos"]
-    )
-    assert np.array_equal(
-        classifier.output_dense.kernel, found.output_dense.kernel
-    )
-
-
 def test_a_trained_classifier_is_all_again(tiny_run, tmp_path):
     """Also one whose optimizer has a state, and is not keras-nlp's Adam."""
     classifier, run = tiny_run
@@ -110,17 +84,6 @@ def test_a_trained_classifier_is_all_again(tiny_run, tmp_path):
     weights = sum(4 * int(np.prod(w.shape)) for w in classifier.weights)
     files = tmp_path.glob("*.h5")
     assert sum(f.stat().st_size for f in files) < weights + 200_000
-
-
-def test_a_preset_without_a_task_takes_class_names(tiny_preset):
-    found = SentimentClassifier.from_preset(
-        tiny_preset, class_names=["neg", "pos"]
-    )
-    # 400 is the default, 32 the most this backbone can do.
-    assert found.preprocessor.sequence_length == 32
-    assert saved_class_names(tiny_preset) == ()
-    with pytest.raises(ValueError, match="has no class names yet: pass"):
-        SentimentClassifier.from_preset(tiny_preset)
 
 
 def test_saving_a_loaded_classifier_works(make_classifier, tmp_path):
@@ -151,20 +114,6 @@ def test_fit_learns_and_keeps_the_labels_meaning(tiny_run):
     texts = ["the tea was wonderful", "the film was awful", "phone , great"]
     scores = tiny_run[0].predict_proba(texts)[:, 1]
     assert scores == pytest.approx([1, 0, 1], abs=0.3)
-
-
-@pytest.mark.parametrize(
-    "class_names, error, message",
-    [
-        ("pos", TypeError, "must be a list of strings"),
-        ([0, 1], TypeError, r"must be a list of strings.*Received: \[0, 1\]"),
-        (["pos"], ValueError, "two or more different names"),
-        (["pos", "pos"], ValueError, "two or more different names"),
-    ],
-)
-def test_bad_class_names(make_classifier, class_names, error, message):
-    with pytest.raises(error, match=message):
-        make_classifier(class_names=class_names)
 
 
 def test_other_bad_arguments(make_classifier, tiny_preset):
@@ -246,47 +195,3 @@ def test_keras_nlps_base_classes_still_give_its_own(
         "DistilBertTokenizer",
     ]
     assert names == own + own
-
-
-def test_keras_nlps_classifier_keeps_its_head(
-    make_classifier, vocabulary, tmp_path, caplog
-):
-    tokenizer = keras_nlp.models.DistilBertTokenizer(vocabulary, lowercase=True)
-    stock = keras_nlp.models.DistilBertTextClassifier(
-        make_classifier().backbone,
-        num_classes=2,
-        preprocessor=keras_nlp.models.DistilBertTextClassifierPreprocessor(
-            tokenizer, sequence_length=16
-        ),
-    )
-    stock.save_to_preset(str(tmp_path))
-    texts = ["good book", "bad tea was dull"]
-    with caplog.at_level("INFO", "kerassent"):
-        found = SentimentClassifier.from_preset(
-            tmp_path, class_names=["neg", "pos"]
-        )
-    assert "BERT's own tokenization takes the place" in caplog.text
-    assert type(found.preprocessor.tokenizer) is BertTokenizer
-    expected = stock.predict(tf.constant(texts), verbose=0)
-    assert found.predict(tf.constant(texts), verbose=0) == pytest.approx(
-        expected, abs=1e-5
-    )
-    kept = SentimentClassifier.from_preset(
-        tmp_path, class_names=["neg", "pos"], keep_tokenizer=True
-    )
-    assert (
-        type(kept.preprocessor.tokenizer)
-        is keras_nlp.models.DistilBertTokenizer
-    )
-    assert kept.predict_proba(texts) == pytest.approx(
-        found.predict_proba(texts), abs=1e-5
-    )
-    kept.save_to_preset(str(tmp_path / "kept"))
-    again = SentimentClassifier.from_preset(tmp_path / "kept")
-    assert type(again.preprocessor.tokenizer) is type(
-        kept.preprocessor.tokenizer
-    )
-    three = SentimentClassifier.from_preset(
-        tmp_path, class_names=["neg", "mid", "pos"]
-    )
-    assert three.predict_proba(texts).shape == (2, 3)

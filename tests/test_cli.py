@@ -1,4 +1,5 @@
 import csv
+import inspect
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
+from kerassent import training
 from kerassent.cli import main
 from kerassent.lr_curve import LRCurve
 from kerassent.server import serve
@@ -82,6 +84,18 @@ def test_predict_asks_a_server(tiny_run, tiny_models):
             )
 
 
+def test_export_writes_a_keras_nlp_task(tiny_run, tmp_path):
+    task = tmp_path / "task"
+    arguments = ("export", tiny_run[1], task, "--format", "keras-nlp")
+    shown = kerassent(*arguments)
+    assert shown.stdout == f"{task}\n"
+    names = json.loads((task / "class_names.json").read_text())
+    assert names == ["neg", "pos"]
+    assert "is there already" in kerassent(*arguments, code=1).stderr
+    refused = kerassent(*arguments, "--version", 2, code=1)
+    assert "`version` goes with `format='saved_model'`" in refused.stderr
+
+
 def test_find_lr_prints_an_option_of_train(reviews_csv, tiny_preset, tmp_path):
     arguments = (
         *("find-lr", reviews_csv, *COLUMNS, "--preset", tiny_preset),
@@ -122,6 +136,37 @@ def test_find_lr_refuses_a_figure_that_cannot_be_written(reviews_csv, tmp_path):
             *("find-lr", reviews_csv, *COLUMNS, "--plot", figure), code=2
         )
         assert message in " ".join(shown.stderr.split())
+
+
+def test_options_of_train_reach_it(monkeypatch, reviews_csv, tmp_path):
+    """Its arguments are all that is looked at; test_training has the rest."""
+    called = {}
+
+    def train(reviews, output, **options):
+        called.update(options, reviews=type(reviews).__name__)
+        raise ValueError("enough")
+
+    defaults = inspect.signature(training.train).parameters
+    monkeypatch.setattr(training, "train", train)
+    arguments = ("train", reviews_csv, *COLUMNS, "--output", tmp_path / "run")
+    kerassent(*arguments, code=1)
+    for name, value in called.items():
+        if name not in ("reviews", "verbose"):
+            assert value == defaults[name].default, name
+    kerassent(
+        *arguments,
+        *("--class-weight", "neg=2", "--class-weight", "pos=0.5"),
+        *("--stream", "--last-weights", "--ema", "0.99", "--valid-size", "7"),
+        code=1,
+    )
+    assert called["class_weight"] == {"neg": 2.0, "pos": 0.5}
+    assert called["reviews"] == "ReviewStream"
+    assert (called["best_weights"], called["ema"]) == (False, 0.99)
+    assert called["valid_size"] == 7
+    kerassent(*arguments, "--class-weight", "balanced", code=1)
+    assert called["class_weight"] == "balanced"
+    wrong = kerassent(*arguments, "--class-weight", "neg", code=2)
+    assert "must be `balanced` or `CLASS=WEIGHT`" in wrong.stderr
 
 
 def test_presets_are_listed():
@@ -249,7 +294,7 @@ def test_ctrl_c_ends_training_and_resume_goes_on(
     process.send_signal(signal.SIGINT)
     _, talk = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "go on with the same command and --resume" in " ".join(talk.split())
+    assert "with the same command and --resume" in " ".join(talk.split())
     assert "Traceback" not in talk
     refused = kerassent(*command, code=1)
     assert "An unfinished run is there" in refused.stderr

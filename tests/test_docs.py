@@ -13,6 +13,7 @@ PAGES = [
     "docs/one_cycle.md",
     "docs/presets.md",
     "docs/tokenization.md",
+    "docs/training.md",
     "docs/tutorial.md",
     "serving/README.md",
 ]

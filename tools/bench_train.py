@@ -4,8 +4,9 @@ Run it when `forward.py`, the batches or TensorFlow change, on an idle machine:
 
     python tools/bench_train.py FILE [--shape base] [--batches 8] [--rounds 3]
 
-All train the same weights on the same reviews, in random order, with AdamW,
-gradients clipped to norm 1 and dropout:
+All train the same weights on the same reviews with AdamW, gradients clipped to
+norm 1 and dropout. The reviews are `--batches` of the 32 batches that a sample
+makes when reviews of like length share one, from all over the lengths:
 
 - `keras_nlp`: its classifier's `fit` on a list of texts, which tokenizes in
   each epoch, beside the steps, and pads each review to `--sequence-length`;
@@ -244,6 +245,34 @@ def torch_python(home: pathlib.Path) -> str:
     return str(python)
 
 
+def training_reviews(options: argparse.Namespace) -> Any:
+    """Returns the reviews that all train on, in random order.
+
+    They are batches from all over the lengths that an epoch of ours has: few
+    random reviews, sorted, would need more padding than many do.
+    """
+    import numpy as np
+
+    import kerassent as ks
+    from kerassent.token_batches import WINDOW, TokenizedReviews
+
+    size = options.batch_size
+    drawn = sample(options, WINDOW * size)
+    preprocessor = our_classifier(options, drawn).preprocessor
+    order = np.argsort(TokenizedReviews.of(drawn, preprocessor).lengths)
+    num_batches = len(drawn) // size
+    if options.batches > num_batches:
+        raise SystemExit(f"`--batches` can be {num_batches} at most.")
+    spaced = (np.arange(options.batches) + 0.5) * num_batches / options.batches
+    rows = np.concatenate([order[int(i) * size :][:size] for i in spaced])
+    np.random.default_rng(0).shuffle(rows)
+    return ks.Reviews(
+        [drawn.texts[row] for row in rows],
+        [drawn.labels[row] for row in rows],
+        class_names=drawn.class_names,
+    )
+
+
 def sample(options: argparse.Namespace, size: int) -> Any:
     """Returns reviews of the file, as many as it has of `size`."""
     import kerassent as ks
@@ -270,7 +299,7 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
     import kerassent as ks
     from kerassent.token_batches import TokenizedReviews
 
-    reviews = sample(options, options.batches * options.batch_size)
+    reviews = training_reviews(options)
     classifier = our_classifier(options, reviews)
     tokens = TokenizedReviews.of(reviews, classifier.preprocessor)
     first = classifier.preprocessor(tf.constant(list(reviews.texts[:2])))
@@ -400,7 +429,7 @@ def stock(options: argparse.Namespace) -> tuple[Any, Any]:
     """Returns a batch and an epoch of keras-nlp's, as its guides write it."""
     import keras_nlp
 
-    reviews = sample(options, options.batches * options.batch_size)
+    reviews = training_reviews(options)
     tokenizer = our_classifier(options, reviews).preprocessor.tokenizer
     classifier = compiled(
         keras_nlp.models.DistilBertTextClassifier(
@@ -428,7 +457,7 @@ def stock(options: argparse.Namespace) -> tuple[Any, Any]:
 
 def ours(options: argparse.Namespace, precision: str) -> tuple[Any, Any]:
     """Returns an epoch of ours, twice."""
-    reviews = sample(options, options.batches * options.batch_size)
+    reviews = training_reviews(options)
     classifier = compiled(our_classifier(options, reviews))
     classifier.precision = precision
     dataset = our_dataset(options, reviews, classifier.preprocessor)

@@ -76,7 +76,8 @@ class AveragedWeights(keras.callbacks.Callback):
                 "with use_ema=False"
             )
         if not self.model.optimizer.built:
-            self.model.optimizer.build(self.model.trainable_variables)
+            with self.model.distribute_strategy.scope():
+                self.model.optimizer.build(self.model.trainable_variables)
         self._raw = None
         if not optimizer._iterations.numpy():
             # They are zeros, which `fit` would put into the model at its end

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kerassent.replicas import assign, read
+
 
 class ModelState:
     """A copy of a model's variables and its optimizer's, to be put back.
@@ -27,15 +29,14 @@ class ModelState:
             model.optimizer.build(model.trainable_variables)
         self._model = model
         self._values = [
-            (variable, variable.numpy())
-            for variable in training_variables(model)
+            (variable, read(variable)) for variable in training_variables(model)
         ]
 
     def restore(self) -> None:
         """Puts every value back."""
         self._model.reset_metrics()  # those that were not built yet
         for variable, value in self._values:
-            variable.assign(value)
+            assign(variable, value)
 
 
 def training_variables(model: Any) -> list[Any]:

@@ -58,14 +58,15 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 
     def _shown(self, logs: dict[str, Any] | None) -> dict[str, float]:
         """Returns what is to be shown, the most important first."""
+        values = dict(logs or {})
+        speed = values.pop("tokens_per_second", None)
         left = self._throughput.seconds_left
         shown = {
-            "tokens/s" if name == "tokens_per_second" else name: _Text(
-                value, _number(value)
-            )
-            for name, value in (logs or {}).items()
+            name: _Text(value, _number(value)) for name, value in values.items()
         }
         shown["left"] = _Text(left or 0, _duration(left))
+        if speed is not None:
+            shown["tokens/s"] = _Text(speed, f"{speed:,.0f}")
         first = [name for name in _FIRST if name in shown]
         return {name: shown[name] for name in dict.fromkeys([*first, *shown])}
 
@@ -110,8 +111,6 @@ def _columns() -> int | None:
 
 
 def _number(value: float) -> str:
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
     return f"{value:.4f}" if abs(value) >= 1e-3 or not value else f"{value:.2g}"
 
 

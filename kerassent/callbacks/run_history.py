@@ -8,6 +8,8 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from kerassent.replicas import read
+
 _MOST_POINTS: Final = 1024
 
 
@@ -95,8 +97,8 @@ class RunHistory(keras.callbacks.Callback):
         self._done = batch + 1
         before = self._sum, self._count
         # What Keras has summed up: each batch's loss times its examples.
-        self._sum = float(tracker.total.numpy())
-        self._count = float(tracker.count.numpy())
+        self._sum = float(read(tracker.total))
+        self._count = float(read(tracker.count))
         self._add(
             self._epoch + min(self._done, batches) / batches,
             self._sum - before[0],

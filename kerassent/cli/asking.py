@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -116,16 +116,29 @@ def predict(
 @click.command()
 @click.argument("run")
 @click.argument("path")
-@click.option("--version", type=int, help="Default: the next free number.")
-def export(run: str, path: str, version: int | None) -> None:
-    """Write a run as a SavedModel that answers raw strings.
+@click.option(
+    "--format",
+    type=click.Choice(get_args(contract.ExportFormat)),
+    default="saved_model",
+    show_default=True,
+    help="What to write.",
+)
+@click.option(
+    "--version", type=int, help="A SavedModel's. Default: the next free number."
+)
+def export(
+    run: str, path: str, format: contract.ExportFormat, version: int | None
+) -> None:
+    """Write a run as what others can use without kerassent.
 
-    PATH is the model's base path, such as models/sentiment.
+    saved_model answers raw strings; PATH is its base path, such as
+    models/sentiment. keras-nlp is a preset of keras-nlp's own classes; PATH is
+    its directory, empty or not there yet.
     """
     start_tensorflow()
     from kerassent.saved_model.exporting import export as write
 
-    click.echo(write(run, path, version=version))
+    click.echo(write(run, path, format=format, version=version))
 
 
 @click.command()

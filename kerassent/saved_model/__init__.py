@@ -1,1 +1,1 @@
-"""A classifier as a numbered SavedModel that answers raw strings."""
+"""A classifier as others run it: a numbered SavedModel, a keras-nlp task."""

@@ -1,17 +1,18 @@
-"""Classifier in, numbered SavedModel out, checked before anybody sees it."""
+"""Classifier in, export out, checked before anybody sees it."""
 
 import importlib.metadata
 import json
 import os
 import pathlib
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import tensorflow as tf
 
 from kerassent import contract
 from kerassent.classifier import SentimentClassifier
-from kerassent.errors import ExportError
+from kerassent.errors import ExportError, listed
+from kerassent.saved_model.keras_nlp_export import write_task
 from kerassent.saved_model.loading import ExportedModel
 from kerassent.saved_model.portable_ops import check_portable
 from kerassent.saved_model.publish import new_version
@@ -33,33 +34,59 @@ def export(
     classifier: SentimentClassifier | str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
+    format: contract.ExportFormat = "saved_model",
     version: int | None = None,
 ) -> pathlib.Path:
-    """Writes a SavedModel that answers raw strings, and returns where.
+    """Writes what others can use without kerassent, and returns where.
 
-    Its `serving_default` takes `text`, string `(batch_size,)`, and gives
-    `label`, `score`, `probabilities` and `class_names`. The result is loaded
-    and compared with the classifier before it gets its version number, so a
-    server that watches `path` never sees a half-written or a wrong one.
+    `"saved_model"`: a SavedModel that answers raw strings. Its
+    `serving_default` takes `text`, string `(batch_size,)`, and gives `label`,
+    `score`, `probabilities` and `class_names`.
+
+    `"keras-nlp"`: a preset of keras-nlp's own classes, which
+    `keras_nlp.models.DistilBertTextClassifier.from_preset` loads to predict or
+    to be trained further. For the same token ids its logits are the
+    classifier's over `temperature`. What these classes have no place for is
+    lost, as its README.md and the log say: class names stand beside it, in
+    class_names.json; of a long text the head is kept, whatever `truncate` is;
+    `clean_html` is not done; and keras-nlp's tokenizer finds other tokens than
+    BERT's own in a few texts.
+
+    The result is loaded and compared with the classifier before it gets its
+    name, so a server that watches `path` never sees a half-written or a wrong
+    one.
 
     Args:
         classifier: A `SentimentClassifier`, or a run directory.
-        path: The model's base path, such as `models/sentiment`.
-        version: The version's number, 1 or more. Default: one above the
+        path: The SavedModel's base path, such as `models/sentiment`, or the
+            preset's directory, which must be empty or not there.
+        format: `"saved_model"` or `"keras-nlp"`.
+        version: The SavedModel's number, 1 or more. Default: one above the
             highest in `path`.
 
     Returns:
-        The version's directory, such as `models/sentiment/1`.
+        The SavedModel's directory, such as `models/sentiment/1`, or `path`.
 
     Raises:
-        ExportError: The classifier cannot be exported, the version is there
-            already, or the export does not reproduce the classifier.
+        ExportError: The classifier cannot be exported, the version or the
+            preset is there already, or the export does not reproduce the
+            classifier.
 
     Example:
         ```python
         export(classifier, "models/sentiment")  # models/sentiment/1
+        export(classifier, "presets/sentiment", format="keras-nlp")
         ```
     """
+    if format not in (formats := get_args(contract.ExportFormat)):
+        raise ValueError(
+            f"`format` must be one of {listed(formats)}. Received: {format!r}"
+        )
+    if version is not None and format != "saved_model":
+        raise ValueError(
+            "`version` goes with `format='saved_model'`. Received: "
+            f"version={version}, format={format!r}"
+        )
     if version is not None and version < 1:
         raise ValueError(f"`version` must be 1 or more. Received: {version}")
     if not isinstance(classifier, SentimentClassifier):
@@ -69,7 +96,11 @@ def export(
             "The classifier has no preprocessor, so its export could not take "
             "text. Set `classifier.preprocessor` to a `SentimentPreprocessor`."
         )
-    with new_version(pathlib.Path(path), version) as (staging, published):
+    path = pathlib.Path(path)
+    if format == "keras-nlp":
+        write_task(classifier, path)
+        return path
+    with new_version(path, version) as (staging, published):
         module = ServingModule(classifier)
         tf.saved_model.save(
             module, str(staging), signatures=module.signatures()

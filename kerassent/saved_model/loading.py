@@ -10,6 +10,7 @@ import tensorflow_text  # noqa: F401  registers the ops that the graph holds
 from kerassent import contract
 from kerassent.errors import ExportError
 from kerassent.saved_model.publish import versions
+from kerassent.text_windows import predict_by_length
 
 
 class ExportedModel:
@@ -45,22 +46,21 @@ class ExportedModel:
         """Returns each class's probability for each text.
 
         Args:
-            texts: The texts.
+            texts: The texts; an iterator or a stream may be of any length.
             batch_size: How many texts go through the graph at once.
 
         Returns:
             float32 `(num_texts, num_classes)`, in the order of `texts` and of
             `class_names`.
         """
-        data = contract.encode_texts(texts)
-        order = np.argsort([len(text) for text in data], kind="stable")
-        probabilities = np.empty((len(data), len(self.class_names)), np.float32)
-        for start in range(0, len(data), batch_size):
-            rows = order[start : start + batch_size]
-            batch = tf.constant([data[row] for row in rows], tf.string)
-            answer = self._serve(**{contract.TEXT: batch})
-            probabilities[rows] = answer[contract.PROBABILITIES].numpy()
-        return probabilities
+        return predict_by_length(
+            texts,
+            lambda batch: self._serve(**{contract.TEXT: tf.constant(batch)})[
+                contract.PROBABILITIES
+            ].numpy(),
+            num_classes=len(self.class_names),
+            batch_size=batch_size,
+        )
 
     def _names(self) -> tuple[str, ...]:
         answer = self._serve(**{contract.TEXT: tf.constant([b""])})

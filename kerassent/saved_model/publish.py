@@ -1,4 +1,4 @@
-"""A version directory that a server sees whole or not at all.
+"""A directory that others see whole or not at all.
 
 TensorFlow Serving polls the base path and loads whatever has a number for a
 name. `saved_model.pb` without its variables loads as well, and replaces the
@@ -49,14 +49,44 @@ def new_version(
             f"{base_path / str(version)} is there already. Leave `version` "
             "out for the next free number, or remove that directory."
         )
-    base_path.mkdir(parents=True, exist_ok=True)
-    staging = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=base_path))
     published: list[pathlib.Path] = []
+    with _staging(base_path) as staging:
+        yield staging, published
+        published.append(_publish(staging, base_path, version))
+
+
+@contextmanager
+def new_directory(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a directory to write to, and calls it `path` at the end.
+
+    Args:
+        path: What it is to be called; an empty directory may be there.
+
+    Yields:
+        The directory to write to.
+
+    Raises:
+        ExportError: Something is there already.
+    """
+    target = path.resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ExportError(
+            f"{path} is there already. Choose another path, or remove it first."
+        )
+    with _staging(target.parent) as staging:
+        yield staging
+        os.rename(staging, target)
+
+
+@contextmanager
+def _staging(parent: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Makes a directory that is removed unless it was renamed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    staging = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
     try:
         # mkdtemp's mode is 0700; a server often runs as another user.
         staging.chmod(0o755)
-        yield staging, published
-        published.append(_publish(staging, base_path, version))
+        yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -165,9 +165,11 @@ def test_it_goes_with_a_cycle_and_after_a_range_test(compiled, fit, points):
         assert_close(values(model.trainable_variables), expected)
 
 
-def test_a_second_fit_goes_on_with_the_average(compiled, fit):
+@pytest.mark.parametrize("callbacks", [[AveragedWeights()], []])
+def test_a_second_fit_goes_on_with_the_average(callbacks, compiled, fit):
+    """Also if the step was traced before, with Keras's own average."""
     model = compiled(averaging())
-    fit(model, AveragedWeights())
+    fit(model, *callbacks)
     first = values(model.trainable_variables)
     seen = Weights()
     fit(model, AveragedWeights(), seen)

@@ -143,7 +143,7 @@ def test_its_state_is_plain_and_has_the_weights(model, fit):
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_had_stopped_trains_no_further(compiled, fit):
+def test_what_had_stopped_trains_no_further(compiled, fit, recorder):
     """And if it must, for a step, that is judged no more."""
 
     class Resume(keras.callbacks.Callback):
@@ -162,11 +162,13 @@ def test_what_had_stopped_trains_no_further(compiled, fit):
             Script(0, 0, 0.9),
             callback,
             Resume(),
+            recorder,
             epochs=9,
             initial_epoch=initial_epoch,
         )
         assert history.epoch == epochs_made
         assert_has(other, script.weights[0])
+    assert len(recorder.logs) == 1
 
 
 def test_logs_without_the_monitor_are_refused(model, fit):

@@ -101,6 +101,24 @@ def test_it_is_so_however_the_step_is_run(name, kwargs, compiled, fit):
     assert same(driven, with_it)
 
 
+class TraceAgain(keras.callbacks.Callback):
+    """Has the step traced anew when the second epoch begins."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            self.model.make_train_function(force=True)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
+def test_a_step_that_is_traced_anew_has_it_too(is_first, compiled, fit):
+    with_it, driven = (compiled(OPTIMIZERS["Adam"](m)) for m in (0.7, 0.9))
+    callbacks = [TraceAgain(), Steady(0.7)][:: 1 if is_first else -1]
+    fit(with_it, epochs=2)
+    fit(driven, *callbacks, epochs=2)
+    assert same(driven, with_it)
+    assert "make_train_function" not in driven.__dict__
+
+
 def test_mixed_precision_drives_the_inner_optimizer(compiled, fit, recorder):
     optimizer = optimizers.LossScaleOptimizer(optimizers.Adam(0.01))
     fit(compiled(optimizer), Steady(0.7), recorder)
@@ -175,6 +193,7 @@ def test_after_an_exception_everything_is_as_it_was(name, compiled, fit):
     gc.collect()
     assert type(getattr(failed.optimizer, attribute)) is float
     assert "apply" not in failed.optimizer.__dict__
+    assert "make_train_function" not in failed.__dict__
 
 
 def test_a_loop_of_ones_own_after_an_exception_has_the_float(compiled, fit):
@@ -197,6 +216,7 @@ def test_a_failed_cycle_does_not_spoil_the_next(compiled, fit, recorder):
         fit(model, Steady(0.2), Boom())
     fit(model, Steady(0.6), recorder)
     assert recorder.shown == [0.6] * 10
+    assert "make_train_function" not in model.__dict__
     assert type(model.optimizer.beta_1) is float
     assert model.optimizer.beta_1 == 0.9
     assert kept.value is not None

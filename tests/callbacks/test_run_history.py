@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import resource
 
 import keras
 import numpy as np
@@ -76,15 +77,18 @@ def test_the_file_is_whole_after_each_epoch(model, fit, history):
     assert len({inode for _, inode in seen[:2]}) == 2  # renamed, not appended
 
 
-def test_a_failed_write_leaves_the_last_file(model, fit, history):
+def test_a_write_that_fails_leaves_the_last_file(model, fit, history):
     fit(model, history)
     before = history.path.read_text()
-    with pytest.raises(TypeError):
-        history.set_state(history.get_state() | {"rows": [{1: 2, "a": 3}]})
-        history._rows[0]["a"] = object()
-        history._rows = [None]
-        history._write()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            history.set_state(history.get_state())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert history.path.read_text() == before
+    assert [*history.path.parent.glob("*.writing")] == []
 
 
 def test_a_column_that_comes_later_is_empty_before(model, fit, history):
@@ -194,6 +198,7 @@ def test_a_long_run_is_thinned_by_averaging_pairs(history, model, fit):
     np.testing.assert_allclose(steps["loss"][:-1], expected, rtol=1e-9)
     assert steps["loss"][-1] == losses[-1]
     assert steps["learning_rate"][:3].tolist() == [3, 7, 11]
+    assert steps["epoch"][:3].tolist() == [4 / 3001, 8 / 3001, 12 / 3001]
     assert steps["epoch"][-2:].tolist() == [3000 / 3001, 1.0]
     for i in range(100_000):
         history._add(i, 1.0, 1.0, 0.0)

@@ -48,7 +48,7 @@ def make(make_classifier):
     return make
 
 
-def fit(classifier, *callbacks, epochs=3, batches=2, **kwargs):
+def fit(classifier, *callbacks, epochs=3, batches=1, **kwargs):
     x = classifier.preprocessor(tf.constant(TEXTS))
     dataset = tf.data.Dataset.from_tensor_slices((x, LABELS))
     dataset = dataset.batch(len(TEXTS) // batches)
@@ -128,7 +128,7 @@ def test_the_lowest_layers_and_the_embeddings_are_frozen(make, count, learn):
 
 
 def test_freezing_again_begins_anew_also_after_a_step_was_traced(make):
-    classifier = make(optimizers.AdamW(1e-2), run_eagerly=False)
+    classifier = make(optimizers.SGD(0.1), run_eagerly=False)
     fit(classifier, epochs=1)
     freeze_layers(classifier, 2)
     freeze_layers(classifier, 1)
@@ -190,7 +190,7 @@ OPTIMIZERS = {
     ),
     "average": lambda: LayerDecayAdamW(1e-2, use_ema=True, ema_momentum=0.9),
     "overwriting": lambda: LayerDecayAdamW(
-        1e-2, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3
+        1e-2, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2
     ),
     "loss scale": lambda: optimizers.LossScaleOptimizer(
         LayerDecayAdamW(1e-2, use_ema=True), initial_scale=8.0
@@ -202,22 +202,19 @@ OPTIMIZERS = {
 def test_no_optimizer_moves_what_waits(make, name):
     classifier = make(OPTIMIZERS[name]())
     # Moments that would go on moving the weights.
-    fit(classifier, epochs=1)
+    fit(classifier, epochs=1, batches=2)
     before, record = values(classifier), Moved()
-    fit(classifier, GradualUnfreezing(), record, epochs=2, batches=4)
+    fit(classifier, GradualUnfreezing(), record, epochs=2, batches=2)
     assert record.parts == [{"head"}, {"head", 1}]
     assert moved(classifier, before) == {"head", 1}
     # Afterwards all learn, by the same optimizer.
     before = values(classifier)
-    fit(classifier, epochs=1)
+    fit(classifier, epochs=1, batches=2)
     assert moved(classifier, before) == ALL_OF_2
 
 
 def test_an_average_begins_with_the_weight_that_begins_to_learn(make):
-    classifier = make(
-        optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.75), num_layers=2
-    )
-    fit(classifier, epochs=1)  # has averages behind that aren't the weights
+    classifier = make(optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.75))
     steps = []
 
     class Record(keras.callbacks.Callback):
@@ -225,7 +222,7 @@ def test_an_average_begins_with_the_weight_that_begins_to_learn(make):
             steps.append(values(classifier))
 
     start = values(classifier)
-    fit(classifier, GradualUnfreezing(), Record(), epochs=2)
+    fit(classifier, GradualUnfreezing(), Record(), epochs=2, batches=2)
     weights = classifier.weights
     averages = classifier.optimizer._model_variables_moving_average
     assert len(weights) == len(averages)
@@ -242,20 +239,24 @@ def test_an_average_begins_with_the_weight_that_begins_to_learn(make):
 
 @pytest.mark.parametrize(
     "kwargs",
-    [{}, {"jit_compile": True}, {"steps_per_execution": 2}],
+    [{}, {"steps_per_execution": 2}],
     ids=str,
 )
 def test_it_is_so_however_a_step_is_traced(make, kwargs):
-    classifier, record = make(run_eagerly=False, **kwargs), Moved()
-    fit(classifier, GradualUnfreezing(), record)
+    optimizer = optimizers.SGD(0.1, momentum=0.9)
+    classifier = make(optimizer, run_eagerly=False, **kwargs)
+    record = Moved()
+    fit(classifier, GradualUnfreezing(), record, batches=2)
     assert record.parts == [{"head"}, {"head", 1}, ALL_OF_2]
 
 
 def test_flags_and_the_step_are_as_before_whenever_one_looks(make):
-    classifier, record = make(num_layers=4, run_eagerly=False), Moved()
+    optimizer = optimizers.SGD(0.1)
+    classifier = make(optimizer, num_layers=4, run_eagerly=False)
+    record = Moved()
     freeze_layers(classifier, 1)
     flags = [weight.trainable for weight in classifier.weights]
-    fit(classifier, GradualUnfreezing(), record, epochs=1)
+    fit(classifier, GradualUnfreezing(), record, epochs=1, batches=2)
     assert record.trainable == 2 * [{"head", 3, 2, 1}]
     assert [weight.trainable for weight in classifier.weights] == flags
     assert "train_step" not in classifier.__dict__
@@ -269,7 +270,8 @@ def test_after_an_exception_restore_lets_all_learn(make):
         def on_train_batch_end(self, batch, logs=None):
             raise RuntimeError("boom")
 
-    classifier, callback = make(run_eagerly=False), GradualUnfreezing()
+    classifier = make(optimizers.SGD(0.1), run_eagerly=False)
+    callback = GradualUnfreezing()
     with pytest.raises(RuntimeError, match="boom"):
         fit(classifier, callback, Boom())
     assert all(weight.trainable for weight in classifier.weights)
@@ -309,7 +311,7 @@ class Keep(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    "first, run_eagerly", [(1, False), (1, True), (2, True), (3, True)]
+    "first, run_eagerly", [(1, False), (2, True), (3, True)]
 )
 def test_a_run_that_is_gone_on_with_ends_with_the_same_bits(
     make, first, run_eagerly
@@ -331,7 +333,7 @@ def test_a_run_that_is_gone_on_with_ends_with_the_same_bits(
         x = classifier.preprocessor(tf.constant(TEXTS))
         classifier.test_on_batch(x, np.array(LABELS))
         callbacks = [OneCycle(1e-2), GradualUnfreezing(), keep]
-        fit(classifier, *callbacks, epochs=4, **kwargs)
+        fit(classifier, *callbacks, epochs=4, batches=2, **kwargs)
         return values(classifier)
 
     whole = Keep()
@@ -356,7 +358,8 @@ def test_the_momentum_is_cycled_in_each_epoch(make, order):
 
     cycled = make(optimizers.SGD(0.1, momentum=0.9), run_eagerly=False)
     callbacks = [OneCycle(0.1), GradualUnfreezing()]
-    fit(cycled, *callbacks[:: 1 if order == "before" else -1], Record())
+    callbacks = callbacks[:: 1 if order == "before" else -1]
+    fit(cycled, *callbacks, Record(), batches=2)
     assert len(set(momenta)) == 5  # the first is the last
     assert float(cycled.optimizer.momentum) == 0.9
     assert "make_train_function" not in cycled.__dict__
@@ -377,7 +380,7 @@ def test_the_momentum_is_cycled_in_each_epoch(make, order):
             rows = slice(8 * batch, 8 * batch + 8)
             x = by_hand.preprocessor(tf.constant(TEXTS[rows]))
             with tf.GradientTape() as tape:
-                loss = LOSS(LABELS[rows], by_hand(x, training=True))
+                loss = LOSS(np.array(LABELS[rows]), by_hand(x, training=True))
             weights = by_hand.trainable_weights
             optimizer.apply(tape.gradient(loss, weights), weights)
             velocities = [each.numpy() for each in optimizer.momentums]
@@ -392,21 +395,24 @@ def test_a_step_is_traced_only_when_more_layers_learn(make):
         def on_train_batch_end(self, batch, logs=None):
             made.append(self.model.train_function)
 
-    fit(classifier, GradualUnfreezing(3), Look(), epochs=5)
+    fit(classifier, GradualUnfreezing(3), Look(), epochs=5, batches=2)
     changes = [one is not other for one, other in itertools.pairwise(made)]
     assert changes == [False, True, False, True] + 5 * [False]
 
 
 def test_too_few_epochs_are_told(make, caplog):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.stop_training = True
+
     classifier = make(num_layers=4)
     with caplog.at_level(logging.WARNING, "kerassent"):
-        fit(classifier, GradualUnfreezing(3), epochs=3)
-    assert not caplog.messages
-    with caplog.at_level(logging.WARNING, "kerassent"):
-        fit(classifier, GradualUnfreezing(), epochs=2)
+        fit(classifier, GradualUnfreezing(3), Stop(), epochs=3)
+        assert not caplog.messages
+        fit(classifier, GradualUnfreezing(), Stop(), epochs=2)
         freeze_layers(classifier, 2)
-        fit(classifier, GradualUnfreezing(), epochs=2)
-        fit(classifier, GradualUnfreezing(), epochs=3)
+        fit(classifier, GradualUnfreezing(), Stop(), epochs=2)
+        fit(classifier, GradualUnfreezing(), Stop(), epochs=3)
     assert caplog.messages == [
         "Not all layers will learn: with 1 more in each epoch it takes 5 "
         "epochs until all do. There are 2.",
