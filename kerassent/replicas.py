@@ -75,10 +75,9 @@ def weighed_by_rows(loss: Any, y_pred: Any) -> Any:
     all_rows = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
     share = mine * context.num_replicas_in_sync / all_rows
 
-    @tf.custom_gradient
-    def weighed(loss: Any) -> Any:
-        return tf.identity(loss), lambda gradient: gradient * share
-
+    weighed = tf.custom_gradient(
+        lambda loss: (tf.identity(loss), lambda gradient: gradient * share)
+    )
     return weighed(loss)
 
 

@@ -94,7 +94,7 @@ def train(
             name; or `"balanced"`, which lets each class count as much as any
             other; or `None`. With weights, `balanced_accuracy` is measured.
         frozen_layers: The embeddings and so many of the lowest encoder layers
-            don't learn. `None`: all do.
+            don't learn. 0 or `None`: all do.
         unfreeze_per_epoch: The head learns alone in the first epoch, and so
             many layers more in each of the next, from the top. `None`: all
             from the start.

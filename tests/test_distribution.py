@@ -105,6 +105,31 @@ def test_two_devices_come_to_the_weights_of_one_in_any_way(tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run on two devices of one process that nothing happened to."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    run("checkpointed", out, out.with_name("checkpoints"), "mirrored")
+    return f"{out}.mirrored.npz"
+
+
+@pytest.mark.slow
+def test_a_run_on_two_devices_goes_on_where_it_was_killed(whole, tmp_path):
+    out, log = tmp_path / "run", tmp_path / "log"
+    arguments = ["checkpointed", out, tmp_path / "checkpoints", "mirrored"]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, PROGRAM, *arguments], stdout=file
+        )
+    while "step 3\n" not in log.read_text("utf-8"):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    run(*arguments)
+    assert apart(whole, f"{out}.mirrored.npz") == 0
+
+
 class Workers:
     """Two processes of one job, each with files for what it says."""
 
@@ -162,14 +187,12 @@ class Workers:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_job_of_two_processes_outlives_its_workers(tmp_path):
-    mirrored = tmp_path / "mirrored"
-    run("checkpointed", mirrored, tmp_path / "kept", "mirrored")
-    with Workers(tmp_path / "whole", f"{tmp_path}/by{{}}") as whole:
-        assert whole.wait(280) == [0, 0], whole.log(0)
+def test_a_job_of_two_processes_outlives_its_workers(whole, tmp_path):
+    with Workers(tmp_path / "job", f"{tmp_path}/by{{}}") as job:
+        assert job.wait(280) == [0, 0], job.log(0)
     # The same batches, masks and sums, in the same order; one has written.
     for index in range(2):
-        assert apart(f"{mirrored}.mirrored.npz", whole.weights(index)) == 0
+        assert apart(whole, job.weights(index)) == 0
     assert len(list((tmp_path / "by0").glob("*.npz"))) == 2
     assert list((tmp_path / "by1").glob("*.npz")) == []
 
@@ -191,7 +214,7 @@ def test_a_job_of_two_processes_outlives_its_workers(tmp_path):
     assert int(steps[-1]) == 10
     assert len(set(steps)) < 10
     for index in range(2):
-        assert apart(whole.weights(0), resumed.weights(index)) == 0
+        assert apart(whole, resumed.weights(index)) == 0
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,8 @@ def test_half_precision_is_near(plain, batch, precision):
     logits = forward.logits(plain, **batch, precision=precision)
     assert logits.dtype == tf.float32
     assert logits.numpy() == pytest.approx(plain(batch).numpy(), abs=2e-2)
+    exact_logits = forward.logits(plain, **batch)
+    assert not np.allclose(logits.numpy(), exact_logits.numpy(), atol=1e-5)
     flat = [tf.reshape(gradient, [-1]) for gradient in found]
     exact = [tf.reshape(gradient, [-1]) for gradient in expected]
     difference = tf.norm(tf.concat(flat, 0) - tf.concat(exact, 0))
@@ -138,6 +140,38 @@ def test_a_seed_decides_what_is_dropped(plain, batch):
     assert np.array_equal(run(1, 2), run(1, 2))
     assert not np.allclose(run(1, 2), run(1, 3))
     assert not np.allclose(run(1, 2), plain(batch).numpy())
+
+
+SITES = {
+    "embeddings": lambda c: (c.backbone.embeddings_dropout, "rate"),
+    "output": lambda c: (c.output_dropout, "rate"),
+} | {
+    f"{name} of layer {i}": lambda c, i=i, path=path, rate=rate: (
+        getattr(c.backbone.transformer_layers[i], path),
+        rate,
+    )
+    for i in (0, 1)
+    for name, path, rate in (
+        ("scores", "_self_attention_layer", "_dropout"),
+        ("attention", "_self_attention_dropout", "rate"),
+        ("feed-forward", "_feedforward_dropout", "rate"),
+    )
+}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_each_dropout_of_keras_nlp_drops(make_plain, batch, site):
+    plain = make_plain(dropout=0.0)
+    seed = tf.constant([1, 2])
+    nothing = forward.logits(plain, **batch, seed=seed).numpy()
+    layer, rate = SITES[site](plain)
+    assert getattr(layer, rate) == 0.0
+    setattr(layer, rate, 0.5)
+    found = forward.logits(plain, **batch, seed=seed).numpy()
+    assert not np.allclose(found, nothing, atol=1e-4)
+    assert forward.logits(plain, **batch).numpy() == pytest.approx(
+        nothing, abs=1e-5
+    )
 
 
 def test_training_gradients_are_those_of_what_was_kept(plain, batch):
@@ -178,7 +212,7 @@ def test_float16_trains_with_a_scaled_loss(make_classifier):
     )
     batch = classifier.preprocessor(tf.constant(["good book", "bad tea"] * 4))
     labels = tf.constant([1, 0] * 4)
-    losses = [classifier.train_on_batch(batch, labels)[0] for _ in range(9)]
+    losses = [classifier.train_on_batch(batch, labels)[0] for _ in range(14)]
     assert losses[-1] < 0.5 * losses[0]
     for variable in classifier.trainable_variables:
         assert variable.dtype == "float32"

@@ -102,6 +102,18 @@ def test_max_tokens_is_an_upper_bound_that_is_used(reviews, preprocessor):
     assert np.mean(sizes) > 900
 
 
+@pytest.mark.parametrize("max_tokens, sizes", [(12, [4]), (11, [3, 1])])
+def test_a_batch_may_have_just_max_tokens(vocabulary, max_tokens, sizes):
+    preprocessor = SentimentPreprocessor(BertTokenizer(vocabulary), 64)
+    dataset = make_dataset(
+        Reviews(["good", "bad", "tea", "fine"]),  # 3 tokens each
+        max_tokens=max_tokens,
+        preprocessor=preprocessor,
+    )
+    found = [x["token_ids"].shape for x in dataset.as_numpy_iterator()]
+    assert found == [(size, 3) for size in sizes]
+
+
 def test_a_review_longer_than_max_tokens_is_a_batch(vocabulary):
     preprocessor = SentimentPreprocessor(BertTokenizer(vocabulary), 64)
     reviews = Reviews(["good", "bad " * 30], ["a", "b"])

@@ -18,6 +18,7 @@ from kerassent.callbacks.checkpoint_file import (
     write_checkpoint,
 )
 from kerassent.callbacks.model_state import training_variables
+from kerassent.replicas import assign, is_writer, read
 
 _log = logging.getLogger("kerassent")
 
@@ -39,7 +40,8 @@ class Checkpoints(keras.callbacks.Callback):
     A checkpoint has the model's weights and seed generators, the metrics'
     sums, the optimizer's variables, the position in the epoch, and the state
     of each callback that has `get_state` and `set_state`. It is written beside
-    and renamed, every so often and after each epoch.
+    and renamed, every so often and after each epoch. Of several processes that
+    train together one writes, and all read.
 
     Make it the last of the callbacks. A `fit` that is to go on needs
     `initial_epoch=checkpoints.initial_epoch`, and data that begins where
@@ -130,7 +132,8 @@ class Checkpoints(keras.callbacks.Callback):
         """Puts back what the checkpoint has."""
         optimizer = self.model.optimizer
         if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
+            with self.model.distribute_strategy.scope():
+                optimizer.build(self.model.trainable_variables)
         self._check_room()
         self._written_at = time.monotonic()
         if not self._state:
@@ -197,6 +200,8 @@ class Checkpoints(keras.callbacks.Callback):
         self._write(epoch + 1, 0)
 
     def _write(self, epoch: int, batch: int) -> None:
+        if not is_writer(self.model.distribute_strategy):
+            return
         steps = self.params.get("steps") or 0
         states = {name: each.get_state() for name, each in self._callbacks}
         plain = {
@@ -210,7 +215,7 @@ class Checkpoints(keras.callbacks.Callback):
 
         def arrays() -> Iterator[tuple[str, np.ndarray]]:
             for name, variable in self._variables():
-                yield name, variable.numpy()
+                yield name, read(variable)
             for name, state in states.items():
                 for key, value in state.items():
                     if isinstance(value, np.ndarray):
@@ -241,7 +246,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _check_room(self) -> None:
         """Refuses to begin what could not be kept."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        size = sum(each.numpy().nbytes for _, each in self._variables())
+        size = sum(read(each).nbytes for _, each in self._variables())
         # One more than is kept, while it is written.
         count = self._keep + 1 - len(self._there())
         free = free_bytes(self._directory)
@@ -300,7 +305,7 @@ class Checkpoints(keras.callbacks.Callback):
             )
         for name, variable in variables.items():
             if only is None or id(variable) in only:
-                variable.assign(self._arrays[name])
+                assign(variable, self._arrays[name])
 
 
 def free_bytes(directory: pathlib.Path) -> int:
