@@ -168,7 +168,7 @@ def added(
 def compiles_parts() -> bool:
     """Whether XLA compiles the parts here: where there are CPUs only.
 
-    It does so for each width of a batch, in a third of a second on a CPU; a
+    It does so for each width of a batch, in a second or so on a CPU; a
     GPU's compiler takes many times that.
     """
     return all(

@@ -93,6 +93,18 @@ def test_batches_have_little_padding_and_few_widths(reviews, preprocessor):
     assert widths <= set(range(8, 65, 8))
 
 
+@pytest.mark.parametrize("size", [{"batch_size": 16}, {"max_tokens": 1000}])
+def test_batches_of_all_lengths_take_turns(reviews, preprocessor, size):
+    dataset = make_dataset(
+        reviews, **size, shuffle=True, seed=0, preprocessor=preprocessor
+    )
+    widths = [x["token_ids"].shape[1] for x, _ in dataset.as_numpy_iterator()]
+    steps = np.diff(widths)
+    # Of sorted ones no step would be down; of shuffled ones a third or more.
+    assert (steps < 0).mean() > 0.25
+    assert (steps > 0).mean() > 0.25
+
+
 def test_max_tokens_is_an_upper_bound_that_is_used(reviews, preprocessor):
     dataset = make_dataset(
         reviews, max_tokens=1000, shuffle=True, preprocessor=preprocessor
@@ -155,11 +167,14 @@ def test_a_cache_is_used_again_and_told_apart(
         SentimentPreprocessor(
             BertTokenizer(vocabulary, lowercase=False), 64, pad_to_multiple_of=8
         ),
+        SentimentPreprocessor(
+            BertTokenizer([*vocabulary, "new"]), 64, pad_to_multiple_of=8
+        ),
     ):
         TokenizedReviews.of(reviews, other, tmp_path)
     shorter = reviews.sample(590, seed=0)
     TokenizedReviews.of(shorter, preprocessor, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_stream_is_tokenized_like_the_rest(
