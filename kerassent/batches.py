@@ -10,10 +10,12 @@ from kerassent.contract import encode_texts
 from kerassent.preprocessing import SentimentPreprocessor
 from kerassent.review_base import ReviewsBase
 from kerassent.review_stream import ReviewStream
+from kerassent.shutdown import until_shutdown
 from kerassent.token_batches import (
     WINDOW,
     TokenBatches,
     TokenizedReviews,
+    drawn_ahead,
     in_turn,
     token_dataset,
 )
@@ -108,10 +110,7 @@ def make_dataset(
         dataset = dataset.shuffle(WINDOW, seed=seed)
     else:
         dataset = dataset.batch(batch_size)
-    num_batches = -(-len(reviews) // batch_size)
-    return dataset.apply(
-        tf.data.experimental.assert_cardinality(num_batches)
-    ).prefetch(tf.data.AUTOTUNE)
+    return drawn_ahead(dataset, -(-len(reviews) // batch_size))
 
 
 def _drawn() -> int:
@@ -128,7 +127,9 @@ def _rows(reviews: ReviewsBase) -> Any:
     text_spec = tf.TensorSpec([], tf.string)
     label_spec = tf.TensorSpec([], tf.int32)
     return tf.data.Dataset.from_generator(
-        lambda: reviews.iter_rows() if labelled else iter(reviews.texts),
+        lambda: until_shutdown(
+            reviews.iter_rows() if labelled else iter(reviews.texts)
+        ),
         output_signature=(text_spec, label_spec) if labelled else text_spec,
     )
 

@@ -102,6 +102,16 @@ class LeanClassifier(keras_nlp.models.DistilBertTextClassifier):
                     data_batch=symbolic_batch(iterator) or data_batch
                 )
 
+    def compile(
+        self, *args: Any, jit_compile: bool | str = False, **kwargs: Any
+    ) -> None:
+        """Keras's own `compile`, without XLA unless asked for.
+
+        Batches have many widths, and on a GPU Keras's "auto" would compile the
+        whole step for each.
+        """
+        super().compile(*args, jit_compile=jit_compile, **kwargs)
+
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Keras's own `fit`.
 

@@ -12,7 +12,7 @@ from kerassent.callbacks.one_cycle import OneCycle
 from kerassent.callbacks.progress_bar import ProgressBar
 from kerassent.callbacks.run_history import RunHistory
 from kerassent.callbacks.throughput import Throughput
-from kerassent.callbacks.unfreezing import GradualUnfreezing, freeze_layers
+from kerassent.callbacks.unfreezing import GradualUnfreezing
 from kerassent.class_weights import resolve_class_weights
 from kerassent.rate_search import found_peak
 from kerassent.review_base import ReviewsBase
@@ -42,7 +42,6 @@ def fit_run(run: TrainingRun, verbose: int | str) -> RunHistory:
         ema=options.ema,
         balanced=options.class_weight is not None,
     )
-    freeze_layers(classifier, options.frozen_layers)
     minutes = options.checkpoint_minutes
     checkpoints = Checkpoints(
         run.directory / contract.CHECKPOINTS,

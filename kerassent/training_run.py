@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kerassent import contract
 from kerassent.callbacks.run_history import RunHistory
+from kerassent.callbacks.unfreezing import freeze_layers
 from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
 from kerassent.learning_curves import draw_learning_curves
@@ -125,6 +126,14 @@ class TrainingRun:
             clean_html=decided["clean_html"],
             weights=options.weights,
         )
+        freeze_layers(classifier, options.frozen_layers)
+        if options.layer_decay != 1 and not any(
+            weight.trainable for weight in classifier.backbone.weights
+        ):
+            raise ValueError(
+                "`layer_decay` needs layers that learn. Received: layer_decay="
+                f"{options.layer_decay}, frozen_layers={options.frozen_layers}"
+            )
         hashes = {
             "train": hash_reviews(reviews),
             "valid": None if valid is None else hash_reviews(valid),

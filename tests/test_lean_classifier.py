@@ -39,6 +39,16 @@ def test_precision_is_taken_anew_and_not_saved(make_classifier, tmp_path):
         classifier.precision = "float64"
 
 
+def test_nothing_is_compiled_for_each_width(make_classifier, monkeypatch):
+    classifier = make_classifier()
+    # What Keras finds where there is a GPU.
+    monkeypatch.setattr(classifier, "_resolve_auto_jit_compile", lambda: True)
+    classifier.compile("adam")
+    assert classifier.jit_compile is False
+    classifier.compile("adam", jit_compile="auto")
+    assert classifier.jit_compile is True
+
+
 def test_fit_on_a_dataset_says_nothing_of_shuffling(make_classifier, batch):
     classifier = make_classifier()
     data = tf.data.Dataset.from_tensors((batch, [0, 1]))

@@ -45,6 +45,16 @@ def expected_rows(reviews, preprocessor):
     return list(zip(map(tuple, tokens), reviews.label_ids, strict=True))
 
 
+def test_the_end_of_an_epoch_waits_for_no_sleeping_thread(
+    reviews, preprocessor
+):
+    for dataset in (
+        make_dataset(reviews, preprocessor=preprocessor),
+        make_dataset(reviews, shuffle=True),
+    ):
+        assert dataset.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("size", [{"batch_size": 32}, {"max_tokens": 1000}])
 def test_each_epoch_has_each_review_once_in_another_order(
     reviews, preprocessor, size

@@ -319,11 +319,18 @@ def test_early_stopping_ends_a_run_that_gets_no_better(
         ({"checkpoint_minutes": 0}, "`checkpoint_minutes` must be above 0"),
         ({"clip_norm": -1.0}, "`clip_norm` must be above 0"),
         ({"gradient_accumulation": 0}, "must be 1 or more"),
+        ({"frozen_layers": 3}, "`count` must be from 0 to 2"),
+        (
+            {"frozen_layers": 2, "layer_decay": 0.9},
+            "`layer_decay` needs layers that learn.*frozen_layers=2",
+        ),
     ],
 )
 def test_a_wrong_option_is_refused_before_any_work(
-    wrong, message, easy_reviews, tmp_path
+    wrong, message, easy_reviews, tiny_preset, tmp_path
 ):
     with pytest.raises(ValueError, match=message):
-        train(easy_reviews, tmp_path / "run", **wrong)
+        train(
+            easy_reviews, tmp_path / "run", preset=str(tiny_preset), **wrong
+        )
     assert list(tmp_path.iterdir()) == []

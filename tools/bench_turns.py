@@ -17,7 +17,8 @@ def take_turns(rows: dict[str, tuple[Callable[[], Any], ...]]) -> None:
     """Does what the other end, a `Turns`, asks for.
 
     Args:
-        rows: What each row does before its first turn, and in each turn.
+        rows: What each row does before its first turn, and in each turn; it
+            returns how long it took, or `None` for the whole call.
     """
     # What libraries print must not get among the answers.
     answers = os.fdopen(os.dup(1), "w")
@@ -25,8 +26,8 @@ def take_turns(rows: dict[str, tuple[Callable[[], Any], ...]]) -> None:
     for line in sys.stdin:
         name, turn = json.loads(line)
         start = time.perf_counter()
-        rows[name][turn]()
-        seconds = time.perf_counter() - start
+        measured = rows[name][turn]()
+        seconds = measured or time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         # Kilobytes, but bytes on macOS.
         peak *= 1 if sys.platform == "darwin" else 1024
