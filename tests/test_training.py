@@ -330,7 +330,5 @@ def test_a_wrong_option_is_refused_before_any_work(
     wrong, message, easy_reviews, tiny_preset, tmp_path
 ):
     with pytest.raises(ValueError, match=message):
-        train(
-            easy_reviews, tmp_path / "run", preset=str(tiny_preset), **wrong
-        )
+        train(easy_reviews, tmp_path / "run", preset=str(tiny_preset), **wrong)
     assert list(tmp_path.iterdir()) == []
