@@ -19,7 +19,9 @@ They take turns, an epoch each; what is compiled or traced in the first steps is
 done before: an epoch of ours (parts of a step are compiled for each width), a
 batch of the others. At the end each does that once more in a process of its
 own, for its peak memory. torch and transformers are installed into
-`--torch-venv` by pip, as pip is configured, when it is not there yet.
+`--torch-venv` by pip, as pip is configured, when it is not there yet. `--rows`
+takes some of them only: all five of `--shape base` need more than 24 GiB, so
+`--rows keras_nlp float32 bfloat16` and then without `keras_nlp`.
 
 The last line is a JSON object: reviews a second and the times others' speed
 (median, least and most of the rounds), each one's peak memory, and how many
@@ -50,8 +52,14 @@ BASE = {
     "hidden_dim": 768,
     "intermediate_dim": 3072,
 }
-KERAS_ROWS = ("keras_nlp", "float32", "bfloat16")
+OUR_ROWS = ("float32", "bfloat16")
+KERAS_ROWS = ("keras_nlp", *OUR_ROWS)
 TORCH_ROWS = ("torch_float32", "torch_bfloat16")
+ROWS = KERAS_ROWS + TORCH_ROWS
+RATIOS = {
+    "times_keras_nlp": dict.fromkeys(OUR_ROWS, "keras_nlp"),
+    "times_torch": dict(zip(OUR_ROWS, TORCH_ROWS, strict=True)),
+}
 
 # transformers' names for the parts of a layer, of the head, and of the rest.
 TORCH_NAMES = {
@@ -87,7 +95,9 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pipeline-reviews", type=int, default=8192)
-    parser.add_argument("--without-torch", action="store_true")
+    parser.add_argument(
+        "--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW"
+    )
     parser.add_argument("--without-memory", action="store_true")
     parser.add_argument(
         "--torch-venv",
@@ -95,18 +105,18 @@ def main() -> None:
         default=pathlib.Path("~/.cache/kerassent/torch-venv").expanduser(),
     )
     # What the processes that this starts are told.
-    parser.add_argument("--rows", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--turns", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument(
         "--write", type=pathlib.Path, help=argparse.SUPPRESS, metavar="DIR"
     )
     options = parser.parse_args()
-    if options.rows:
+    if options.turns:
         take_turns(
             {
                 name: stock(options)
                 if name == "keras_nlp"
                 else ours(options, name)
-                for name in options.rows
+                for name in options.turns
             }
         )
     elif options.write:
@@ -128,11 +138,14 @@ def measured(
     this = [sys.executable, *sys.argv]
     subprocess.run([*this, "--write", str(directory)], check=True)
     figures = json.loads((directory / "facts.json").read_text("utf-8"))
-    commands = dict.fromkeys(KERAS_ROWS, [*this, "--rows"])
-    if not options.without_torch:
+    commands = dict.fromkeys(
+        (row for row in KERAS_ROWS if row in options.rows), [*this, "--turns"]
+    )
+    torch_rows = [row for row in TORCH_ROWS if row in options.rows]
+    if torch_rows:
         python = torch_python(options.torch_venv)
         loop = str(pathlib.Path(__file__).with_name("bench_train_torch.py"))
-        commands |= dict.fromkeys(TORCH_ROWS, [python, loop, str(directory)])
+        commands |= dict.fromkeys(torch_rows, [python, loop, str(directory)])
     if options.rounds:
         figures |= speeds(options, commands)
         figures["pipeline_times_model"] = {
@@ -141,7 +154,8 @@ def measured(
                 / figures["tokens_per_review"]
                 / figures["reviews_per_second"][name]["median"]
             )
-            for name in ("float32", "bfloat16")
+            for name in OUR_ROWS
+            if name in commands
         }
     if not options.without_memory:
         figures["peak_memory_gib"] = {
@@ -164,12 +178,12 @@ def speeds(
     with ExitStack() as stack:
         # One of TensorFlow and one of torch: the former keeps what memory it
         # ever had, and three of it would not fit into 24 GiB.
-        turns = {
-            rows: stack.enter_context(Turns([*commands[rows[0]], *rows]))
-            for rows in (KERAS_ROWS, TORCH_ROWS)
-            if rows[0] in commands
-        }
-        process = {name: turns[rows] for rows in turns for name in rows}
+        process = {}
+        for some in (KERAS_ROWS, TORCH_ROWS):
+            rows = [name for name in some if name in commands]
+            if rows:
+                turns = Turns([*commands[rows[0]], *rows])
+                process |= dict.fromkeys(rows, stack.enter_context(turns))
         for name in commands:
             say(name, "first steps", process[name].warm_up(name))
         for _ in range(options.rounds):
@@ -177,29 +191,24 @@ def speeds(
                 seconds[name].append(process[name].run(name))
                 say(name, "epoch", seconds[name][-1])
 
-    def times(theirs: str, *ours: str) -> dict[str, Any]:
-        return {
-            name: spread(
-                [
-                    a / b
-                    for a, b in zip(seconds[theirs], seconds[name], strict=True)
-                ]
-            )
-            for name in ours
-        }
-
     reviews = options.batches * options.batch_size
     figures: dict[str, Any] = {
         "reviews_per_second": {
             name: spread([reviews / each for each in epochs])
             for name, epochs in seconds.items()
-        },
-        "times_keras_nlp": times("keras_nlp", "float32", "bfloat16"),
+        }
     }
-    if not options.without_torch:
-        figures["times_torch"] = times("torch_float32", "float32") | times(
-            "torch_bfloat16", "bfloat16"
-        )
+    for ratio, theirs in RATIOS.items():
+        figures[ratio] = {
+            ours: spread(
+                [
+                    a / b
+                    for a, b in zip(seconds[row], seconds[ours], strict=True)
+                ]
+            )
+            for ours, row in theirs.items()
+            if ours in seconds and row in seconds
+        }
     return figures
 
 
