@@ -126,8 +126,18 @@ def predict(
 @click.option(
     "--version", type=int, help="A SavedModel's. Default: the next free number."
 )
+@click.option(
+    "--keep",
+    type=int,
+    metavar="N",
+    help="Remove all SavedModels in PATH but the N newest, once it is written.",
+)
 def export(
-    run: str, path: str, format: contract.ExportFormat, version: int | None
+    run: str,
+    path: str,
+    format: contract.ExportFormat,
+    version: int | None,
+    keep: int | None,
 ) -> None:
     """Write a run as what others can use without kerassent.
 
@@ -138,7 +148,7 @@ def export(
     start_tensorflow()
     from kerassent.saved_model.exporting import export as write
 
-    click.echo(write(run, path, format=format, version=version))
+    click.echo(write(run, path, format=format, version=version, keep=keep))
 
 
 @click.command()

@@ -15,7 +15,7 @@ from kerassent.errors import ExportError, listed
 from kerassent.saved_model.keras_nlp_export import write_task
 from kerassent.saved_model.loading import ExportedModel
 from kerassent.saved_model.portable_ops import check_portable
-from kerassent.saved_model.publish import new_version
+from kerassent.saved_model.publish import check_numbers, new_version
 from kerassent.saved_model.signatures import ServingModule
 from kerassent.version import __version__
 
@@ -36,6 +36,7 @@ def export(
     *,
     format: contract.ExportFormat = "saved_model",
     version: int | None = None,
+    keep: int | None = None,
 ) -> pathlib.Path:
     """Writes what others can use without kerassent, and returns where.
 
@@ -63,14 +64,17 @@ def export(
         format: `"saved_model"` or `"keras-nlp"`.
         version: The SavedModel's number, 1 or more. Default: one above the
             highest in `path`.
+        keep: How many SavedModels to keep in `path`, those with the highest
+            numbers and the new one: once it is published the others are
+            removed. Default: all.
 
     Returns:
         The SavedModel's directory, such as `models/sentiment/1`, or `path`.
 
     Raises:
         ExportError: The classifier cannot be exported, the version or the
-            preset is there already, or the export does not reproduce the
-            classifier.
+            preset is there already, `path` cannot be written to, or the export
+            does not reproduce the classifier. Nothing is left behind.
 
     Example:
         ```python
@@ -82,13 +86,13 @@ def export(
         raise ValueError(
             f"`format` must be one of {listed(formats)}. Received: {format!r}"
         )
-    if version is not None and format != "saved_model":
-        raise ValueError(
-            "`version` goes with `format='saved_model'`. Received: "
-            f"version={version}, format={format!r}"
-        )
-    if version is not None and version < 1:
-        raise ValueError(f"`version` must be 1 or more. Received: {version}")
+    for name, number in (("version", version), ("keep", keep)):
+        if number is not None and format != "saved_model":
+            raise ValueError(
+                f"`{name}` goes with `format='saved_model'`. Received: "
+                f"{name}={number}, format={format!r}"
+            )
+    check_numbers(version, keep)
     if not isinstance(classifier, SentimentClassifier):
         classifier = SentimentClassifier.from_preset(classifier)
     if classifier.preprocessor is None:
@@ -100,7 +104,7 @@ def export(
     if format == "keras-nlp":
         write_task(classifier, path)
         return path
-    with new_version(path, version) as (staging, published):
+    with new_version(path, version, keep) as (staging, published):
         module = ServingModule(classifier)
         tf.saved_model.save(
             module, str(staging), signatures=module.signatures()
