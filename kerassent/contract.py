@@ -28,7 +28,12 @@ SAVED_MODEL_TAG: Final = "serve"
 EXPORT_INFO: Final = "assets.extra/kerassent.json"
 
 # What `export` can write.
-ExportFormat = Literal["saved_model", "keras-nlp"]
+ExportFormat = Literal["saved_model", "keras-nlp", "onnx"]
+
+# An ONNX graph's, beside `PROBABILITIES`.
+TOKEN_IDS: Final = "token_ids"  # int64 (batch_size, length)
+PADDING_MASK: Final = "padding_mask"  # int64 (batch_size, length)
+LOGITS: Final = "logits"  # float32 (batch_size, num_classes)
 
 # A run directory: a preset, and beside it how it was made.
 TRAIN_INFO: Final = "train.json"

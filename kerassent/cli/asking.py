@@ -142,8 +142,9 @@ def export(
     """Write a run as what others can use without kerassent.
 
     saved_model answers raw strings; PATH is its base path, such as
-    models/sentiment. keras-nlp is a preset of keras-nlp's own classes; PATH is
-    its directory, empty or not there yet.
+    models/sentiment. keras-nlp is a preset of keras-nlp's own classes, onnx a
+    graph of token ids for ONNX runtimes; PATH is their directory, empty or not
+    there yet.
     """
     start_tensorflow()
     from kerassent.saved_model.exporting import export as write

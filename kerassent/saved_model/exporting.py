@@ -14,6 +14,7 @@ from kerassent.classifier import SentimentClassifier
 from kerassent.errors import ExportError, listed
 from kerassent.saved_model.keras_nlp_export import write_task
 from kerassent.saved_model.loading import ExportedModel
+from kerassent.saved_model.onnx import write_onnx
 from kerassent.saved_model.portable_ops import check_portable
 from kerassent.saved_model.publish import check_numbers, new_version
 from kerassent.saved_model.signatures import ServingModule
@@ -53,6 +54,10 @@ def export(
     `clean_html` is not done; and keras-nlp's tokenizer finds other tokens than
     BERT's own in a few texts.
 
+    `"onnx"`: a directory with an ONNX graph of token ids, for runtimes without
+    TensorFlow, and what `tokenizers` needs to make these; its README.md has
+    the lines. Needs `pip install 'kerassent[onnx]'`.
+
     The result is loaded and compared with the classifier before it gets its
     name, so a server that watches `path` never sees a half-written or a wrong
     one.
@@ -60,8 +65,8 @@ def export(
     Args:
         classifier: A `SentimentClassifier`, or a run directory.
         path: The SavedModel's base path, such as `models/sentiment`, or the
-            preset's directory, which must be empty or not there.
-        format: `"saved_model"` or `"keras-nlp"`.
+            directory of another format, which must be empty or not there.
+        format: `"saved_model"`, `"keras-nlp"` or `"onnx"`.
         version: The SavedModel's number, 1 or more. Default: one above the
             highest in `path`.
         keep: How many SavedModels to keep in `path`, those with the highest
@@ -80,6 +85,7 @@ def export(
         ```python
         export(classifier, "models/sentiment")  # models/sentiment/1
         export(classifier, "presets/sentiment", format="keras-nlp")
+        export(classifier, "onnx/sentiment", format="onnx")
         ```
     """
     if format not in (formats := get_args(contract.ExportFormat)):
@@ -103,6 +109,9 @@ def export(
     path = pathlib.Path(path)
     if format == "keras-nlp":
         write_task(classifier, path)
+        return path
+    if format == "onnx":
+        write_onnx(classifier, path, write_info=_write_info)
         return path
     with new_version(path, version, keep) as (staging, published):
         module = ServingModule(classifier)
