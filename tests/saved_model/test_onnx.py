@@ -21,10 +21,21 @@ TEXTS = [
 ]
 
 
+def vary(classifier):
+    """Gives weights on which answers depend, all of them, unlike new ones."""
+    chance = np.random.default_rng(0)
+    for variable in classifier.weights:
+        noise = chance.normal(0.0, 0.3, variable.shape)
+        variable.assign(variable + noise)
+    return classifier
+
+
 @pytest.fixture(scope="module")
 def exported(make_classifier, tmp_path_factory):
-    classifier = make_classifier(
-        ("neg", "mixed \u00bd", "pos"), temperature=2.0, hidden_dim=24
+    classifier = vary(
+        make_classifier(
+            ("neg", "mixed \u00bd", "pos"), temperature=2.0, hidden_dim=24
+        )
     )
     classifier.preprocessor.truncate = "tail"
     path = tmp_path_factory.mktemp("onnx") / "new" / "sentiment"
@@ -49,13 +60,13 @@ def test_probabilities_are_the_classifiers(exported):
     classifier, path = exported
     model = session(path)
     expected = classifier.predict_proba(TEXTS)
-    assert np.ptp(expected, axis=0).min() > 1e-4  # something to compare
+    assert np.ptp(expected, axis=0).min() > 0.03  # something to compare
     for rows in ([0], [2], [4], [0, 1], [0, 1, 2, 3, 4]):
         tokens = tokens_of(classifier, [TEXTS[row] for row in rows])
         logits, probabilities = model.run(["logits", "probabilities"], tokens)
         assert probabilities == pytest.approx(expected[rows], abs=1e-5)
         assert logits == pytest.approx(
-            np.array(classifier(tokens, training=False)), abs=1e-5
+            np.array(classifier(tokens, training=False)), abs=3e-5
         )
 
 
@@ -161,7 +172,7 @@ print(json.dumps([probabilities.tolist(), labels]))
 def test_what_differs_is_said(make_classifier, tmp_path):
     classifier = make_classifier()
     classifier.preprocessor.clean_html = True
-    assert classifier.preprocessor.truncate == "head_tail"
+    classifier.preprocessor.truncate = "head_tail"
     export(classifier, tmp_path / "a", format="onnx")
     readme = (tmp_path / "a" / "README.md").read_text("utf-8")
     assert "Of a text of more than 16 tokens it sees the head" in readme
@@ -181,7 +192,7 @@ def test_the_heads_activation_is_the_classifiers(
     make_classifier, tmp_path, activation
 ):
     """The export checks the probabilities itself."""
-    classifier = make_classifier(activation=activation, temperature=0.5)
+    classifier = vary(make_classifier(activation=activation, temperature=0.5))
     export(classifier, tmp_path / "new", format="onnx")
     tokens = tokens_of(classifier, TEXTS)
     [logits] = session(tmp_path / "new").run(["logits"], tokens)
