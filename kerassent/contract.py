@@ -46,7 +46,12 @@ WARMUP: Final = "assets.extra/tf_serving_warmup_requests"
 BATCHING: Final = "batching_params.pbtxt"
 
 # What `export` can write.
-ExportFormat = Literal["saved_model", "keras-nlp"]
+ExportFormat = Literal["saved_model", "keras-nlp", "onnx"]
+
+# An ONNX graph's, beside `PROBABILITIES`.
+TOKEN_IDS: Final = "token_ids"  # int64 (batch_size, length)
+PADDING_MASK: Final = "padding_mask"  # int64 (batch_size, length)
+LOGITS: Final = "logits"  # float32 (batch_size, num_classes)
 
 # A run directory: a preset, and beside it how it was made.
 TRAIN_INFO: Final = "train.json"

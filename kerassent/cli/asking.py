@@ -126,19 +126,30 @@ def predict(
 @click.option(
     "--version", type=int, help="A SavedModel's. Default: the next free number."
 )
+@click.option(
+    "--keep",
+    type=int,
+    metavar="N",
+    help="Remove all SavedModels in PATH but the N newest, once it is written.",
+)
 def export(
-    run: str, path: str, format: contract.ExportFormat, version: int | None
+    run: str,
+    path: str,
+    format: contract.ExportFormat,
+    version: int | None,
+    keep: int | None,
 ) -> None:
     """Write a run as what others can use without kerassent.
 
     saved_model answers raw strings; PATH is its base path, such as
-    models/sentiment. keras-nlp is a preset of keras-nlp's own classes; PATH is
-    its directory, empty or not there yet.
+    models/sentiment. keras-nlp is a preset of keras-nlp's own classes, onnx a
+    graph of token ids for ONNX runtimes; PATH is their directory, empty or not
+    there yet.
     """
     start_tensorflow()
     from kerassent.saved_model.exporting import export as write
 
-    click.echo(write(run, path, format=format, version=version))
+    click.echo(write(run, path, format=format, version=version, keep=keep))
 
 
 @click.command()

@@ -106,6 +106,23 @@ def test_a_version_is_never_written_over(exported):
     assert [path.name for path in directory.parent.iterdir()] == ["1"]
 
 
+def test_old_versions_are_removed(make_classifier, tmp_path):
+    classifier = make_classifier()
+    for _ in range(2):
+        directory = export(classifier, tmp_path, keep=1)
+    assert list(tmp_path.iterdir()) == [directory] == [tmp_path / "2"]
+    assert version_directory(tmp_path) == directory
+
+
+def test_of_two_names_of_a_version_the_servers_is_read(tmp_path):
+    for name in ("6", "007", "7"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_bytes(b"")
+    assert version_directory(tmp_path) == tmp_path / "7"
+    (tmp_path / "7").rename(tmp_path / "seven")
+    assert version_directory(tmp_path) == tmp_path / "007"
+
+
 def test_two_exports_at_once_get_two_versions(tmp_path):
     barrier = threading.Barrier(2)
     published = []
@@ -195,6 +212,10 @@ def test_errors_say_what_is_wrong(make_classifier, tmp_path):
     classifier = make_classifier()
     with pytest.raises(ValueError, match="`version` must be 1 or more"):
         export(classifier, tmp_path, version=0)
+    with pytest.raises(ValueError, match="`keep` must be the number of vers"):
+        export(classifier, tmp_path, keep=0)
+    with pytest.raises(ValueError, match="`keep` goes with `format='saved_mo"):
+        export(classifier, tmp_path, format="keras-nlp", keep=1)
     classifier.preprocessor = None
     with pytest.raises(ExportError, match="has no preprocessor"):
         export(classifier, tmp_path)
