@@ -1,62 +1,216 @@
 """Which ops an export may hold so that TensorFlow Serving can run it."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from kerassent.contract import SAVED_MODEL_FILE
 from kerassent.errors import ExportError, listed
+from kerassent.saved_model.serving_ops import serving_ops, versions_listed
 
-# TF Text's ops, by what a TensorFlow Serving release has of them. Serving 2.16
-# to 2.19 link TF Text 2.12.1, which lacks the last group's; 2.20 links
-# `CaseFoldUTF8` but not the ICU data that it reads when it runs.
-_NOT_PORTABLE = frozenset(
-    {
-        "CaseFoldUTF8",
-        "TFText>RoundRobinGenerateMasks",
-        "TFText>RoundRobinTrim",
-        "TFText>Utf8Binarize",
-    }
-)
-# These forms read that same ICU data; NFC and NFD are compiled in.
-_NOT_PORTABLE_FORMS = (b"NFKC", b"NFKD")
+# How many findings a message tells.
+_SHOWN = 5
+_XLA_OPS = ("Xla", "_Xla")
+_XLA_ATTRIBUTE = "_XlaMustCompile"
 
 
-def check_portable(directory: pathlib.Path) -> None:
+@dataclass(frozen=True)
+class _Finding:
+    """Something that a SavedModel holds and these versions cannot run."""
+
+    what: str
+    node: str
+    versions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}, which TensorFlow Serving "
+            f"{versions_listed(self.versions)} cannot run (node {self.node!r})."
+        )
+
+
+def check_portable(
+    directory: pathlib.Path, targets: Iterable[str] | None = None
+) -> None:
     """Raises `ExportError` if TensorFlow Serving cannot run a SavedModel.
 
     A missing op inside a function is found by the first request only, when
-    the model counts as loaded: better found here.
+    the model counts as loaded: better found here. Ops and attributes are
+    looked at, which TensorFlow Serving compares by name; that an op computes
+    the same in each version is not seen.
+
+    Args:
+        directory: A SavedModel's directory.
+        targets: Versions of TensorFlow Serving, such as `["2.19", "2.20"]`.
+            Default: all that are known, 2.16 to 2.21.
+
+    Raises:
+        ExportError: An op, an attribute or its value is not in each of
+            `targets`, a function is compiled with XLA, a signature has an
+            output that is no dense tensor, or there is no SavedModel.
+        ValueError: One of `targets` is not known.
+    """
+    chosen = _chosen(targets)
+    model = _read(directory)
+    _check_outputs(model)
+    _check_no_xla(model)
+    # Several nodes often have the same fault; the first one stands for them.
+    findings: dict[tuple[str, tuple[str, ...]], _Finding] = {}
+    for node in _nodes(model):
+        for finding in _findings(node, chosen):
+            findings.setdefault((finding.what, finding.versions), finding)
+    if findings:
+        sentences = [str(each) for each in findings.values()]
+        told = " It holds ".join(sentences[:_SHOWN])
+        if more := len(sentences) - _SHOWN:
+            told += f" And {more} more." if more > 0 else ""
+        raise ExportError(
+            f"The export holds {told} It comes mostly from the preprocessor or "
+            "its tokenizer: use kerassent's `SentimentPreprocessor` and "
+            "`BertTokenizer`, or leave these versions out of `targets`."
+        )
+
+
+def op_support(directory: pathlib.Path) -> dict[str, tuple[str, ...]]:
+    """Returns the versions of TensorFlow Serving that can run each op.
 
     Args:
         directory: A SavedModel's directory.
 
-    Reference:
-        TensorFlow Serving's `workspace.bzl` at its tags 2.16.1 to 2.20.0.
+    Returns:
+        Each op of the SavedModel, sorted, and the versions that have it with
+        the attributes that its nodes have, oldest first.
+
+    Raises:
+        ExportError: There is no SavedModel.
     """
+    every = tuple(serving_ops())
+    lacking: dict[str, set[str]] = {}
+    for node in _nodes(_read(directory)):
+        lacks = lacking.setdefault(node.op, set())
+        for finding in _findings(node, every):
+            lacks.update(finding.versions)
+    return {
+        op: tuple(version for version in every if version not in lacks)
+        for op, lacks in sorted(lacking.items())
+    }
+
+
+def _chosen(targets: Iterable[str] | None) -> tuple[str, ...]:
+    every = tuple(serving_ops())
+    if targets is None:
+        return every
+    chosen = {targets} if isinstance(targets, str) else set(targets)
+    if isinstance(targets, str) or not chosen or not chosen.issubset(every):
+        raise ValueError(
+            "`targets` must be a list of some of "
+            f"{listed(every, limit=len(every))}. Received: {targets!r}"
+        )
+    return tuple(version for version in every if version in chosen)
+
+
+def _read(directory: pathlib.Path) -> Any:
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
-    model = saved_model_pb2.SavedModel()
-    model.ParseFromString((directory / SAVED_MODEL_FILE).read_bytes())
-    refused = sorted({n.op for n in _nodes(model) if not _is_portable(n)})
-    if refused:
+    path = directory / SAVED_MODEL_FILE
+    try:
+        return saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    except (OSError, DecodeError) as error:
         raise ExportError(
-            f"The export holds {listed(refused)}, which TensorFlow Serving "
-            "2.16 to 2.20 cannot run. It comes from the preprocessor or its "
-            "tokenizer: use kerassent's `SentimentPreprocessor` and "
-            "`BertTokenizer`."
-        )
+            f"{path} cannot be read as a SavedModel: {error}. Expected the "
+            "directory of one version, as `kerassent export` writes it."
+        ) from error
 
 
 def _nodes(model: Any) -> Iterator[Any]:
+    """Yields all nodes but those that call one of the model's functions."""
     for meta_graph in model.meta_graphs:
-        yield from meta_graph.graph_def.node
-        for function in meta_graph.graph_def.library.function:
-            yield from function.node_def
+        library = meta_graph.graph_def.library
+        functions = {each.signature.name for each in library.function}
+        for nodes in (
+            meta_graph.graph_def.node,
+            *(function.node_def for function in library.function),
+        ):
+            yield from (node for node in nodes if node.op not in functions)
 
 
-def _is_portable(node: Any) -> bool:
-    if node.op.startswith("NormalizeUTF8"):
-        form: bytes = node.attr["normalization_form"].s
-        return form.upper() not in _NOT_PORTABLE_FORMS
-    return node.op not in _NOT_PORTABLE
+def _findings(node: Any, versions: tuple[str, ...]) -> Iterator[_Finding]:
+    """Yields what of a node some of the versions lack."""
+    record = serving_ops()
+    having = [v for v in versions if node.op in record[v].attributes]
+    if without := tuple(v for v in versions if v not in having):
+        yield _Finding(repr(node.op), node.name, without)
+    for name, attribute in node.attr.items():
+        if name.startswith("_"):  # a note, which needs no place in the op
+            continue
+        # A SavedModel has no attribute that is at its default: TensorFlow
+        # refuses one that it doesn't know, whatever its value.
+        without = tuple(
+            v for v in having if name not in record[v].attributes[node.op]
+        )
+        if without:
+            yield _Finding(
+                f"{node.op!r} with the attribute {name!r}", node.name, without
+            )
+        for value in _values(attribute):
+            without = tuple(
+                v
+                for v in having
+                if (node.op, name, value) in record[v].refused_values
+            )
+            if without:
+                yield _Finding(
+                    f"{node.op!r} with {name}={value!r}", node.name, without
+                )
+
+
+def _values(attribute: Any) -> set[str]:
+    """Returns the types or the string of an attribute, as they are recorded."""
+    from tensorflow.core.framework import types_pb2
+
+    # Text's kernels take the name of a form in any case.
+    found = {attribute.s.decode("latin-1").upper()} if attribute.s else set()
+    types = [attribute.type] if attribute.type else attribute.list.type
+    return found | {types_pb2.DataType.Name(each) for each in types}
+
+
+def _check_outputs(model: Any) -> None:
+    from tensorflow.core.framework import types_pb2
+
+    for meta_graph in model.meta_graphs:
+        for name, signature in meta_graph.signature_def.items():
+            refused = sorted(
+                output
+                for output, info in signature.outputs.items()
+                if info.dtype == types_pb2.DT_INVALID
+                # A function of initialisers alone has an output without type.
+                and info.WhichOneof("encoding") != "name"
+            )
+            if refused:
+                raise ExportError(
+                    f"The signature {name!r} has outputs that are no dense "
+                    f"tensors: {listed(refused)}. TensorFlow Serving cannot "
+                    "send ragged or sparse ones: pad them, as "
+                    "`RaggedTensor.to_tensor` does."
+                )
+
+
+def _check_no_xla(model: Any) -> None:
+    found = {node.op for node in _nodes(model) if node.op.startswith(_XLA_OPS)}
+    found |= {
+        node.name for node in _nodes(model) if node.attr[_XLA_ATTRIBUTE].b
+    }
+    for meta_graph in model.meta_graphs:
+        found |= {
+            function.signature.name
+            for function in meta_graph.graph_def.library.function
+            if function.attr[_XLA_ATTRIBUTE].b
+        }
+    if found:
+        raise ExportError(
+            f"The export holds what only XLA can run: {listed(sorted(found))}. "
+            "TensorFlow Serving has XLA off: a request would fail. Leave "
+            "`jit_compile=True` out of what the signatures call."
+        )
