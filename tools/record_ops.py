@@ -5,10 +5,10 @@ Run it when a release of TensorFlow Serving comes out, and read the diff:
     python tools/record_ops.py kerassent/saved_model/serving_ops.txt --cache DIR
 
 It asks TensorFlow of the same minor version which ops it has with a kernel for
-the CPU, which attributes they take and which types their kernels; and TensorFlow
-Text of the release that this Serving links for its ops. Both are installed from
-the package index into `DIR`, about 10 GB, which a second run uses again. The
-last line it prints is a JSON object: how many ops each version can run.
+the CPU, which attributes they take and which types their kernels; and the
+TensorFlow Text that this Serving links for its ops. Both are installed from the
+package index into `DIR`, about 13 GB, which a second run uses again. The last
+line it prints is a JSON object: how many ops each version can run.
 """
 
 import argparse
@@ -57,16 +57,19 @@ HEADER = """\
 # more than the one before and, after a minus, what it lacks of it:
 #
 #     Op attribute ...      an op, or a known op's new attributes
-#     Op attribute=VALUE    a value that a known attribute takes from here on;
-#                           without VALUE: its default
+#     Op attribute=VALUE    a value that a known attribute takes from here on
 #     Op -attribute  -Op    no more
 #
-# Sources: the ops with a CPU kernel of TensorFlow {tensorflows} and of
-# TensorFlow Text {texts}, which `workspace.bzl` of these versions of TensorFlow
-# Serving name. CaseFoldUTF8 and the forms NFKC and NFKD need data of ICU that
-# Serving 2.20 links no more: third_party/icu/BUILD.bzl of TensorFlow Text
-# 2.20.0 against third_party/icu/BUILD of TensorFlow Serving. Not listed, and
-# hence refused: ops of XLA and of oneDNN alone, TensorFlow Decision Forests'.
+# Sources: the ops with a CPU kernel in the wheels of
+#
+{sources}
+#
+# TensorFlow Serving's `workspace.bzl` says which TensorFlow Text it links; of
+# 2.21 that is a branch. CaseFoldUTF8 and the forms NFKC and NFKD need data of
+# ICU that Serving links no more since 2.20: third_party/icu/BUILD.bzl of
+# TensorFlow Text 2.20.0 against third_party/icu/BUILD of TensorFlow Serving.
+# Not listed, and hence refused: ops of XLA and of oneDNN alone, and
+# TensorFlow Decision Forests', which Serving links as well.
 """
 
 # What runs in the releases: nothing of kerassent.
@@ -115,24 +118,20 @@ def main() -> None:
     for version, ops in versions.items():
         sections.append(f"\n[{version}]\n" + "".join(changes(before, ops)))
         before = ops
-    tensorflows, texts = zip(*SERVINGS.values(), strict=True)
-    header = HEADER.format(
-        tensorflows=", ".join(tensorflows), texts=", ".join(text_names(texts))
-    )
+    header = HEADER.format(sources="\n".join(map(source, SERVINGS)))
     options.output.write_text(
         header + "".join(sections), encoding="ascii", newline="\n"
     )
     print(json.dumps({version: len(ops) for version, ops in versions.items()}))
 
 
-def text_names(releases: tuple[str, ...]) -> list[str]:
-    """Returns the releases of TensorFlow Text, each once."""
-    return [
-        name.removeprefix("tensorflow-text==")
-        for release in dict.fromkeys(releases)
-        for name in tf_releases.RELEASES[release]
-        if name.startswith("tensorflow-text==")
-    ]
+def source(version: str) -> str:
+    """Returns the header's line on a version."""
+    tensorflow, text = SERVINGS[version]
+    return (
+        f"#     {version}: {tf_releases.RELEASES[tensorflow][0]}, "
+        + (tf_releases.RELEASES[text][1])
+    )
 
 
 def registered(answer: list[str]) -> tuple[dict[str, Op], dict[str, Op]]:
@@ -177,7 +176,11 @@ def values(attr: Any, kernels: list[Any]) -> frozenset[str] | None:
     if attr.HasField("allowed_values"):
         limits.append(set(attr.allowed_values.list.type))
     constraints = [
-        [c.allowed_values.list.type for c in k.constraint if c.name == attr.name]
+        [
+            c.allowed_values.list.type
+            for c in k.constraint
+            if c.name == attr.name
+        ]
         for k in kernels
     ]
     if all(constraints):
@@ -213,20 +216,28 @@ def changes(before: dict[str, Op], after: dict[str, Op]) -> list[str]:
         words = sorted(op.keys() - known)
         words += [f"-{attr}" for attr in sorted(known.keys() - op)]
         for attr in sorted(op.keys() & known):
-            was, now = known[attr], op[attr]
-            if was == now:
-                continue
-            default, old = was
-            if now.default != default or old is None or now.values is None:
-                sys.exit(f"{name}.{attr} was {was}, now it is {now}.")
-            new = now.values
-            for sign, some in (("", new - old), ("-", old - new)):
-                # A SavedModel leaves defaults out.
-                also = {""} if default in some else set()
-                words += [f"{sign}{attr}={value}" for value in sorted(some|also)]
+            words += value_changes(attr, known[attr], op[attr])
         if words:
             lines.append(" ".join([name, *words]) + "\n")
     return lines
+
+
+def value_changes(attr: str, was: Attribute, now: Attribute) -> list[str]:
+    """Returns the words for the values that one version takes, or lacks."""
+    if was == now:
+        return []
+    # A SavedModel leaves out what is at its default, so that has to stay.
+    if (
+        was.default != now.default
+        or was.values is None
+        or now.values is None
+        or now.default in was.values ^ now.values
+    ):
+        sys.exit(f"No line says this of {attr!r}: it was {was}, and is {now}.")
+    return [
+        *(f"{attr}={value}" for value in sorted(now.values - was.values)),
+        *(f"-{attr}={value}" for value in sorted(was.values - now.values)),
+    ]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,11 @@ from typing import Any
 
 from kerassent.contract import SAVED_MODEL_FILE
 from kerassent.errors import ExportError, listed
-from kerassent.saved_model.serving_ops import serving_ops, versions_listed
+from kerassent.saved_model.serving_ops import (
+    ServingOps,
+    serving_ops,
+    versions_listed,
+)
 
 # How many findings a message tells.
 _SHOWN = 5
@@ -17,16 +21,24 @@ _XLA_ATTRIBUTE = "_XlaMustCompile"
 
 @dataclass(frozen=True)
 class _Finding:
-    """Something that a SavedModel holds and these versions cannot run."""
+    """Something of a SavedModel, and the versions that cannot cope with it.
+
+    Args:
+        what: The op, or the op with an attribute.
+        do: What these versions do about it.
+        node: A node that it is in.
+        versions: Versions of TensorFlow Serving.
+    """
 
     what: str
+    do: str
     node: str
     versions: tuple[str, ...]
 
     def __str__(self) -> str:
         return (
             f"{self.what}, which TensorFlow Serving "
-            f"{versions_listed(self.versions)} cannot run (node {self.node!r})."
+            f"{versions_listed(self.versions)} {self.do} (node {self.node!r})."
         )
 
 
@@ -36,9 +48,8 @@ def check_portable(
     """Raises `ExportError` if TensorFlow Serving cannot run a SavedModel.
 
     A missing op inside a function is found by the first request only, when
-    the model counts as loaded: better found here. Ops and attributes are
-    looked at, which TensorFlow Serving compares by name; that an op computes
-    the same in each version is not seen.
+    the model counts as loaded, and an attribute that isn't known is ignored:
+    better found here. That an op computes the same in each version isn't seen.
 
     Args:
         directory: A SavedModel's directory.
@@ -61,14 +72,14 @@ def check_portable(
         for finding in _findings(node, chosen):
             findings.setdefault((finding.what, finding.versions), finding)
     if findings:
-        sentences = [str(each) for each in findings.values()]
-        told = " It holds ".join(sentences[:_SHOWN])
-        if more := len(sentences) - _SHOWN:
-            told += f" And {more} more." if more > 0 else ""
+        told = " It holds ".join(map(str, list(findings.values())[:_SHOWN]))
+        if len(findings) > _SHOWN:
+            told += f" It holds {len(findings) - _SHOWN} more."
         raise ExportError(
-            f"The export holds {told} It comes mostly from the preprocessor or "
-            "its tokenizer: use kerassent's `SentimentPreprocessor` and "
-            "`BertTokenizer`, or leave these versions out of `targets`."
+            f"The export holds {told} If the preprocessor or its tokenizer "
+            "brings it, use kerassent's `SentimentPreprocessor` and "
+            "`BertTokenizer`; otherwise leave it out, or leave these versions "
+            "out of `targets`."
         )
 
 
@@ -138,42 +149,41 @@ def _nodes(model: Any) -> Iterator[Any]:
 
 def _findings(node: Any, versions: tuple[str, ...]) -> Iterator[_Finding]:
     """Yields what of a node some of the versions lack."""
-    record = serving_ops()
-    having = [v for v in versions if node.op in record[v].attributes]
-    if without := tuple(v for v in versions if v not in having):
-        yield _Finding(repr(node.op), node.name, without)
-    for name, attribute in node.attr.items():
-        if name.startswith("_"):  # a note, which needs no place in the op
-            continue
-        # A SavedModel has no attribute that is at its default: TensorFlow
-        # refuses one that it doesn't know, whatever its value.
-        without = tuple(
-            v for v in having if name not in record[v].attributes[node.op]
-        )
-        if without:
-            yield _Finding(
-                f"{node.op!r} with the attribute {name!r}", node.name, without
-            )
-        for value in _values(attribute):
-            without = tuple(
-                v
-                for v in having
-                if (node.op, name, value) in record[v].refused_values
-            )
-            if without:
-                yield _Finding(
-                    f"{node.op!r} with {name}={value!r}", node.name, without
-                )
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for version in versions:
+        for what, do in _lacks(node, serving_ops()[version]):
+            lacking.setdefault((what, do), []).append(version)
+    for (what, do), without in lacking.items():
+        yield _Finding(what, do, node.name, tuple(without))
 
 
-def _values(attribute: Any) -> set[str]:
+def _lacks(node: Any, record: ServingOps) -> Iterator[tuple[str, str]]:
+    """Yields what of a node one version lacks, and what it does about it."""
+    if node.op not in record.attributes:
+        yield repr(node.op), "cannot run"
+        return
+    # A SavedModel has no attribute that is at its default: the others mean
+    # something. TensorFlow only logs that it doesn't know one. Those that
+    # begin with an underscore are notes, which need no place in the op.
+    for name in sorted(node.attr.keys() - record.attributes[node.op]):
+        if not name.startswith("_"):
+            yield f"{node.op!r} with the attribute {name!r}", "ignores"
+    for op, name, value in record.refused_values:
+        if op == node.op and value in _values(node, name):
+            yield f"{op!r} with {name}={value!r}", "cannot run"
+
+
+def _values(node: Any, name: str) -> set[str]:
     """Returns the types or the string of an attribute, as they are recorded."""
     from tensorflow.core.framework import types_pb2
 
-    # Text's kernels take the name of a form in any case.
-    found = {attribute.s.decode("latin-1").upper()} if attribute.s else set()
+    if name not in node.attr:
+        return set()
+    attribute = node.attr[name]
+    if attribute.s:  # Text's kernels take the name of a form in any case
+        return {attribute.s.decode("latin-1").upper()}
     types = [attribute.type] if attribute.type else attribute.list.type
-    return found | {types_pb2.DataType.Name(each) for each in types}
+    return {types_pb2.DataType.Name(each) for each in types}
 
 
 def _check_outputs(model: Any) -> None:
@@ -181,12 +191,12 @@ def _check_outputs(model: Any) -> None:
 
     for meta_graph in model.meta_graphs:
         for name, signature in meta_graph.signature_def.items():
+            if name.startswith("__"):  # TensorFlow's own, whose output is an op
+                continue
             refused = sorted(
                 output
                 for output, info in signature.outputs.items()
                 if info.dtype == types_pb2.DT_INVALID
-                # A function of initialisers alone has an output without type.
-                and info.WhichOneof("encoding") != "name"
             )
             if refused:
                 raise ExportError(
@@ -199,14 +209,12 @@ def _check_outputs(model: Any) -> None:
 
 def _check_no_xla(model: Any) -> None:
     found = {node.op for node in _nodes(model) if node.op.startswith(_XLA_OPS)}
-    found |= {
-        node.name for node in _nodes(model) if node.attr[_XLA_ATTRIBUTE].b
-    }
+    found |= {node.name for node in _nodes(model) if _wants_xla(node.attr)}
     for meta_graph in model.meta_graphs:
         found |= {
             function.signature.name
             for function in meta_graph.graph_def.library.function
-            if function.attr[_XLA_ATTRIBUTE].b
+            if _wants_xla(function.attr)
         }
     if found:
         raise ExportError(
@@ -214,3 +222,7 @@ def _check_no_xla(model: Any) -> None:
             "TensorFlow Serving has XLA off: a request would fail. Leave "
             "`jit_compile=True` out of what the signatures call."
         )
+
+
+def _wants_xla(attributes: Any) -> bool:
+    return _XLA_ATTRIBUTE in attributes and attributes[_XLA_ATTRIBUTE].b

@@ -12,13 +12,13 @@ class ServingOps:
 
     Args:
         attributes: Each op's attributes.
-        refused_values: Each op's `(attribute, value)` that some other
-            version takes and this one doesn't. A value is a type, such as
-            `"DT_BFLOAT16"`, a string, or `""` for the attribute's default.
+        refused_values: `(op, attribute, value)`: what some other version
+            takes and this one doesn't. A value is a type, such as
+            `"DT_BFLOAT16"`, or a string.
     """
 
     attributes: dict[str, frozenset[str]]
-    refused_values: dict[str, frozenset[tuple[str, str]]]
+    refused_values: list[tuple[str, str, str]]
 
 
 @functools.cache
@@ -51,10 +51,8 @@ def serving_ops() -> dict[str, ServingOps]:
     return {
         version: ServingOps(
             found,
-            frozenset(
-                [value for value, since in added.items() if number < since]
-                + [value for value, since in removed.items() if number >= since]
-            ),
+            [value for value, since in added.items() if number < since]
+            + [value for value, since in removed.items() if number >= since],
         )
         for number, (version, found) in enumerate(by_version.items())
     }
