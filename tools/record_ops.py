@@ -106,7 +106,11 @@ def main() -> None:
     options = parser.parse_args()
     needed = {release for pair in SERVINGS.values() for release in pair}
     found = {
-        release: registered(tf_releases.run(options.cache, release, PROGRAM))
+        release: registered(
+            tf_releases.run(
+                tf_releases.environment(options.cache, release), PROGRAM
+            )
+        )
         for release in sorted(needed)
     }
     versions = {

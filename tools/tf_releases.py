@@ -25,24 +25,23 @@ RELEASES = {
 }
 
 
-def run(cache: pathlib.Path, release: str, code: str, *args: object) -> Any:
-    """Runs code in a release's environment, which is made if need be.
+def run(python: pathlib.Path, program: str, *arguments: object) -> Any:
+    """Runs a program in an environment, under a Turkish locale.
 
     Args:
-        cache: The directory of the environments.
-        release: One of `RELEASES`.
-        code: A Python program.
-        *args: Its `sys.argv[1:]`.
+        python: The environment's Python.
+        program: Its text. It must not need what is not installed there.
+        *arguments: Its `sys.argv[1:]`.
 
     Returns:
         What it printed last, read as JSON.
     """
     done = subprocess.run(
-        [_python(cache, release), "-c", code, *map(str, args)],
+        [python, "-c", program, *map(str, arguments)],
         env=os.environ
         | {
             "CUDA_VISIBLE_DEVICES": "-1",
-            "PYTHONPATH": "",
+            "LC_ALL": "tr_TR.UTF-8",  # where "I" is not the capital of "i"
             "TF_CPP_MIN_LOG_LEVEL": "3",
         },
         stdout=subprocess.PIPE,
@@ -51,7 +50,13 @@ def run(cache: pathlib.Path, release: str, code: str, *args: object) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _python(cache: pathlib.Path, release: str) -> pathlib.Path:
+def environment(cache: pathlib.Path, release: str) -> pathlib.Path:
+    """Returns the Python of a release's environment, made if need be.
+
+    Args:
+        cache: The directory of the environments.
+        release: One of `RELEASES`.
+    """
     directory = cache / release
     python = directory / "bin" / "python"
     if not (directory / "installed").exists():
