@@ -47,6 +47,7 @@ BATCHING: Final = "batching_params.pbtxt"
 
 # What `export` can write.
 ExportFormat = Literal["saved_model", "keras-nlp", "onnx"]
+ExportPrecision = Literal["float32", "bfloat16"]
 
 # An ONNX graph's, beside `PROBABILITIES`.
 TOKEN_IDS: Final = "token_ids"  # int64 (batch_size, length)

@@ -127,6 +127,21 @@ def predict(
     "--version", type=int, help="A SavedModel's. Default: the next free number."
 )
 @click.option(
+    "--precision",
+    type=click.Choice(get_args(contract.ExportPrecision)),
+    default="float32",
+    show_default=True,
+    help="bfloat16 is half as large, and faster where a processor has it.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="VERSION",
+    help="A TensorFlow Serving that must run it, such as 2.19; may be given "
+    "again. Default: 2.16 to 2.21.",
+)
+@click.option(
     "--keep",
     type=int,
     metavar="N",
@@ -137,6 +152,8 @@ def export(
     path: str,
     format: contract.ExportFormat,
     version: int | None,
+    precision: contract.ExportPrecision,
+    targets: tuple[str, ...],
     keep: int | None,
 ) -> None:
     """Write a run as what others can use without kerassent.
@@ -149,7 +166,17 @@ def export(
     start_tensorflow()
     from kerassent.saved_model.exporting import export as write
 
-    click.echo(write(run, path, format=format, version=version, keep=keep))
+    click.echo(
+        write(
+            run,
+            path,
+            format=format,
+            version=version,
+            precision=precision,
+            targets=targets or None,
+            keep=keep,
+        )
+    )
 
 
 @click.command()

@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import pathlib
-from typing import Any, Literal
+from typing import Any
 
 from kerassent import contract
 from kerassent.errors import ExportError
@@ -12,14 +12,14 @@ from kerassent.token_batches import hash_vocabulary
 from kerassent.tokenizer import BertTokenizer
 from kerassent.version import __version__
 
-ExportPrecision = Literal["float32", "bfloat16"]
-
 # What a precision wants of the processor to be fast.
 _PROCESSORS = {"float32": "any", "bfloat16": "AVX512_BF16 or AMX"}
 
 
 def export_info(
-    classifier: Any, precision: ExportPrecision, run: dict[str, Any] | None
+    classifier: Any,
+    precision: contract.ExportPrecision,
+    run: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Returns what an export says of itself.
 

@@ -13,7 +13,6 @@ from kerassent import contract
 from kerassent.classifier import SentimentClassifier
 from kerassent.errors import ExportError, listed
 from kerassent.saved_model.export_info import (
-    ExportPrecision,
     check_preprocessor,
     export_info,
     run_info,
@@ -54,7 +53,7 @@ def export(
     *,
     format: contract.ExportFormat = "saved_model",
     version: int | None = None,
-    precision: ExportPrecision = "float32",
+    precision: contract.ExportPrecision = "float32",
     targets: Iterable[str] | None = None,
     keep: int | None = None,
 ) -> pathlib.Path:
