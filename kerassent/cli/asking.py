@@ -1,6 +1,7 @@
-"""`kerassent presets`, `evaluate`, `predict`, `export` and `serve`."""
+"""`kerassent presets`, `evaluate`, `predict`, `export`, `inspect`, `serve`."""
 
 import json
+import pathlib
 import signal
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -177,6 +178,27 @@ def export(
             keep=keep,
         )
     )
+
+
+@click.command()
+@click.argument("path")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def inspect(path: str, as_json: bool) -> None:
+    """What is in a SavedModel, where it runs, and what it takes.
+
+    PATH is one version, such as models/sentiment/1, or a base path, whose
+    highest version is taken.
+    """
+    start_tensorflow()
+    from kerassent.saved_model.inspection import inspect_export
+
+    inspection = inspect_export(pathlib.Path(path))
+    if as_json:
+        click.echo(json.dumps(inspection.to_dict()))
+        return
+    from kerassent.report import inspection_tables
+
+    print_tables(*inspection_tables(inspection))
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -52,6 +53,41 @@ def write_warmup_requests(path: pathlib.Path) -> None:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for request in requests:
             writer.write(request.SerializeToString())
+
+
+def read_warmup_requests(
+    path: pathlib.Path,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields each request's signature, and what it feeds.
+
+    Args:
+        path: The file; where there is none, there are no requests.
+
+    Raises:
+        tf.errors.DataLossError: It is damaged.
+    """
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    if not path.is_file():
+        return
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        log = PredictionLog.FromString(record)
+        if log.HasField("predict_log"):
+            request = log.predict_log.request
+            inputs = {
+                name: tf.make_ndarray(tensor)
+                for name, tensor in request.inputs.items()
+            }
+        elif log.HasField("classify_log"):
+            request = log.classify_log.request
+            examples = request.input.example_list.examples
+            inputs = {
+                contract.INPUTS: [each.SerializeToString() for each in examples]
+            }
+        else:
+            continue
+        name = request.model_spec.signature_name
+        yield name or contract.PREDICT_SIGNATURE, inputs
 
 
 def _predict(signature_name: str, texts: list[bytes]) -> Any:
