@@ -113,7 +113,7 @@ def explain_each(explainer: Explainer, text: tf.Tensor) -> Explanation:
         to them are padded with `""`, -1, -1 and 0.
     """
     num_texts = tf.size(text)
-    shapes = (
+    shapes: tuple[tuple[Any, list[int | None]], ...] = (
         (tf.float32, [explainer.num_classes]),
         (tf.string, [None]),
         (tf.int32, [None]),

@@ -121,7 +121,7 @@ def _run(
     if serve is None or list(serve.inputs) != [contract.TEXT]:
         return {}
     answer = _answer(session, serve, {contract.TEXT: [SAMPLE_TEXT.encode()]})
-    return {name: _plain(array[0].tolist()) for name, array in answer.items()}
+    return {name: _plain(array.tolist()[0]) for name, array in answer.items()}
 
 
 def _answer(session: Any, signature: Any, inputs: dict[str, Any]) -> Any:

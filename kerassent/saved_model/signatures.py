@@ -25,11 +25,15 @@ class ServingModule(tf.Module):
 
     def __init__(self, classifier: Any, precision: Precision) -> None:
         super().__init__()
+        # `tf.saved_model.save` looks for variables here.
+        self._variables: list[tf.Variable] = []
         size = classifier.count_params() * tf.as_dtype(precision).size
-        kept = tf.constant if size < _MOST_BYTES_OF_CONSTANTS else tf.Variable
-        # Held here, so that `tf.saved_model.save` finds variables.
-        self.weights = FlatWeights(classifier, precision, kept)
-        forward = FlatForward(self.weights)
+        weights = FlatWeights(
+            classifier,
+            precision,
+            tf.constant if size < _MOST_BYTES_OF_CONSTANTS else self._variable,
+        )
+        forward = FlatForward(weights)
         preprocessor = classifier.preprocessor
         explainer = Explainer(forward, preprocessor)
         class_names = tf.constant(list(classifier.class_names), tf.string)
@@ -86,6 +90,10 @@ class ServingModule(tf.Module):
             contract.CLASSIFY_SIGNATURE: _traced(classify, contract.INPUTS),
             contract.EXPLAIN_SIGNATURE: _traced(explain, contract.TEXT),
         }
+
+    def _variable(self, array: Any) -> tf.Variable:
+        self._variables.append(tf.Variable(array, trainable=False))
+        return self._variables[-1]
 
     def signatures(self) -> dict[str, Any]:
         """Returns the traced functions by signature name."""
