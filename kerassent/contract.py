@@ -17,6 +17,22 @@ PROBABILITIES: Final = "probabilities"  # float32 (batch_size, num_classes)
 CLASS_NAMES: Final = "class_names"  # string (batch_size, num_classes)
 PREDICT_OUTPUTS: Final = (LABEL, SCORE, PROBABILITIES, CLASS_NAMES)
 
+# The `classify` signature, which TensorFlow Serving's Classify API asks for.
+CLASSIFY_SIGNATURE: Final = "classify"
+CLASSIFY_METHOD: Final = "tensorflow/serving/classify"
+INPUTS: Final = "inputs"  # string (batch_size,): tf.Examples with `text`
+CLASSES: Final = "classes"  # string (batch_size, num_classes)
+SCORES: Final = "scores"  # float32 (batch_size, num_classes)
+
+# The `explain` signature: `text` in; `label`, `score` and these out, the words'
+# `(batch_size, max_words)`, padded with "", -1, -1 and 0.
+EXPLAIN_SIGNATURE: Final = "explain"
+WORDS: Final = "words"  # string
+STARTS: Final = "starts"  # int32, a word's first byte in the text as sent
+ENDS: Final = "ends"  # int32, the byte after its last
+ATTRIBUTIONS: Final = "attributions"  # float32
+COMPLETENESS_ERROR: Final = "completeness_error"  # float32 (batch_size,)
+
 # TensorFlow Serving's default ports.
 GRPC_PORT: Final = 8500
 REST_PORT: Final = 8501
@@ -26,9 +42,17 @@ LOOPBACK: Final = "127.0.0.1"
 SAVED_MODEL_FILE: Final = "saved_model.pb"
 SAVED_MODEL_TAG: Final = "serve"
 EXPORT_INFO: Final = "assets.extra/kerassent.json"
+WARMUP: Final = "assets.extra/tf_serving_warmup_requests"
+BATCHING: Final = "batching_params.pbtxt"
 
 # What `export` can write.
-ExportFormat = Literal["saved_model", "keras-nlp"]
+ExportFormat = Literal["saved_model", "keras-nlp", "onnx"]
+ExportPrecision = Literal["float32", "bfloat16"]
+
+# An ONNX graph's, beside `PROBABILITIES`.
+TOKEN_IDS: Final = "token_ids"  # int64 (batch_size, length)
+PADDING_MASK: Final = "padding_mask"  # int64 (batch_size, length)
+LOGITS: Final = "logits"  # float32 (batch_size, num_classes)
 
 # A run directory: a preset, and beside it how it was made.
 TRAIN_INFO: Final = "train.json"

@@ -16,7 +16,7 @@ from kerassent import training_ops
 Precision = Literal["float32", "bfloat16", "float16"]
 
 # Added to the scores of padding; exp() of it is 0 in float32 and bfloat16.
-_NEVER = -1e9
+NEVER = -1e9
 
 
 def logits(
@@ -59,7 +59,7 @@ def logits(
     x = _normalized(x, backbone.embeddings_layer_norm)
     x = drop(x, backbone.embeddings_dropout.rate)
     mask = tf.cast(padding_mask, tf.float32)
-    bias = (1.0 - mask[:, tf.newaxis, tf.newaxis, :]) * _NEVER
+    bias = (1.0 - mask[:, tf.newaxis, tf.newaxis, :]) * NEVER
     # Each layer takes and gives it in float32 and in `dtype`.
     pair = x, tf.cast(x, dtype)
     for layer in backbone.transformer_layers:

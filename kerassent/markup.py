@@ -45,6 +45,9 @@ _RULES: Final = (
     (r"&(?:amp|#38);", "&"),
 )
 
+# What any rule finds, in one go.
+ANY_RULE: Final = "|".join(f"(?:{pattern})" for pattern, _ in _RULES)
+
 
 def clean_html(text: Any) -> Any:
     """Returns texts with spaces for tags and characters for entities.

@@ -155,7 +155,7 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         return type(self)(self.tokenizer, **(settings | changes))
 
     @property
-    def _kept(self) -> tuple[int, int]:
+    def kept_tokens(self) -> tuple[int, int]:
         """How many tokens of a long text are kept from its head and tail."""
         budget = self.sequence_length - 2
         if self.truncate == "head":
@@ -164,6 +164,12 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
             return 0, budget
         head = self.head_tokens or max(int(budget * _HEAD_SHARE), 1)
         return head, budget - head
+
+    @property
+    def kept_bytes(self) -> tuple[int, int]:
+        """How many bytes of a text are looked at, from its head and tail."""
+        head, tail = self.kept_tokens
+        return BYTES_PER_TOKEN * head, BYTES_PER_TOKEN * tail
 
     def _pack(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         if text.shape.rank == 0:
@@ -191,7 +197,7 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         Returns:
             int32 `(batch_size, None)`, from `[CLS]` to `[SEP]`.
         """
-        text = self._shortened(text)
+        text = self.shortened(text)
         if self.clean_html:
             text = cleaned(text)
         tokens = self._truncated(self.tokenizer(text))
@@ -216,9 +222,13 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         smaller = tf.minimum if tf.is_tensor(longest) else np.minimum
         return smaller(rounded, self.sequence_length)
 
-    def _shortened(self, text: tf.Tensor) -> tf.Tensor:
-        """Returns texts without what is too far from the ends to be kept."""
-        head, tail = (BYTES_PER_TOKEN * kept for kept in self._kept)
+    def shortened(self, text: tf.Tensor) -> tf.Tensor:
+        """Returns texts without what is too far from the ends to be kept.
+
+        Args:
+            text: string `(batch_size,)`.
+        """
+        head, tail = self.kept_bytes
         lengths = tf.strings.length(text)
         is_long = lengths > head + tail
 
@@ -237,7 +247,7 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         return tf.cond(tf.reduce_any(is_long), of_all, lambda: text)
 
     def _truncated(self, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
-        head, tail = self._kept
+        head, tail = self.kept_tokens
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         position = tf.ragged.range(lengths)
         first_of_tail = tf.expand_dims(lengths - tail, 1)

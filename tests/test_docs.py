@@ -12,6 +12,7 @@ PAGES = [
     "README.md",
     "docs/data.md",
     "docs/distributed.md",
+    "docs/export.md",
     "docs/lr_finder.md",
     "docs/one_cycle.md",
     "docs/presets.md",

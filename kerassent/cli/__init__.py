@@ -52,6 +52,7 @@ for command in (
     asking.evaluate,
     asking.predict,
     asking.export,
+    asking.inspect,
     asking.serve,
 ):
     main.add_command(command)

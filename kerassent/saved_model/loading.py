@@ -79,17 +79,14 @@ def version_directory(path: pathlib.Path) -> pathlib.Path:
     """
     if (path / contract.SAVED_MODEL_FILE).is_file():
         return path
-    numbers = versions(path)
-    if (
-        not numbers
-        or not (path / str(numbers[-1]) / contract.SAVED_MODEL_FILE).is_file()
-    ):
+    found = [each for each in versions(path).values() if each.is_dir()]
+    if not found or not (found[-1] / contract.SAVED_MODEL_FILE).is_file():
         raise ExportError(
             f"{path} holds no SavedModel. Expected "
             f"{path / '1' / contract.SAVED_MODEL_FILE} or the like; "
             "`kerassent export` writes one."
         )
-    return path / str(numbers[-1])
+    return found[-1]
 
 
 def is_export(path: pathlib.Path) -> bool:

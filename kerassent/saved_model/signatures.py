@@ -5,6 +5,14 @@ from typing import Any
 import tensorflow as tf
 
 from kerassent import contract
+from kerassent.explanation import Explainer, explain_each
+from kerassent.flat_forward import FlatForward
+from kerassent.flat_weights import FlatWeights
+from kerassent.forward import Precision
+
+# A graph is one protocol buffer, of 2 GiB at most. Weights as constants, which
+# oneDNN keeps packed, leave room for the vocabulary and the graph itself.
+_MOST_BYTES_OF_CONSTANTS = 1_800_000_000
 
 
 class ServingModule(tf.Module):
@@ -12,39 +20,92 @@ class ServingModule(tf.Module):
 
     Args:
         classifier: A `SentimentClassifier` with its preprocessor.
+        precision: What weights are kept and products computed in.
     """
 
-    def __init__(self, classifier: Any) -> None:
+    def __init__(self, classifier: Any, precision: Precision) -> None:
         super().__init__()
-        # The weights, so that `tf.saved_model.save` finds what the traced
-        # function captures. Tracking the Keras model itself would store its
-        # layers' Python structure and a second copy of each variable.
-        self.weights = [variable.value for variable in classifier.weights]
+        # `tf.saved_model.save` looks for variables here.
+        self._variables: list[tf.Variable] = []
+        size = classifier.count_params() * tf.as_dtype(precision).size
+        weights = FlatWeights(
+            classifier,
+            precision,
+            tf.constant if size < _MOST_BYTES_OF_CONSTANTS else self._variable,
+        )
+        forward = FlatForward(weights)
+        preprocessor = classifier.preprocessor
+        explainer = Explainer(forward, preprocessor)
         class_names = tf.constant(list(classifier.class_names), tf.string)
 
-        def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = classifier(classifier.preprocessor(text), training=False)
-            probabilities = tf.nn.softmax(
-                tf.cast(logits, tf.float32) / classifier.temperature
-            )
+        def softmax(logits: Any) -> Any:
+            return tf.nn.softmax(logits / classifier.temperature)
+
+        def answer(probabilities: Any) -> dict[str, Any]:
             return {
                 contract.LABEL: tf.gather(
                     class_names, tf.argmax(probabilities, axis=-1)
                 ),
                 contract.SCORE: tf.reduce_max(probabilities, axis=-1),
+            }
+
+        def probabilities_of(text: Any) -> Any:
+            # Copies of a text are computed once.
+            text, place = tf.unique(text)
+            logits = forward.logits(preprocessor.tokens(text))
+            return tf.gather(softmax(logits), place)
+
+        def serve(text: Any) -> dict[str, Any]:
+            probabilities = probabilities_of(text)
+            return answer(probabilities) | {
                 contract.PROBABILITIES: probabilities,
                 contract.CLASS_NAMES: tf.broadcast_to(
                     class_names, tf.shape(probabilities)
                 ),
             }
 
-        self.serve = tf.function(
-            serve,
-            input_signature=[
-                tf.TensorSpec([None], tf.string, name=contract.TEXT)
-            ],
-        )
+        def classify(inputs: Any) -> dict[str, Any]:
+            features = {contract.TEXT: tf.io.FixedLenFeature([], tf.string)}
+            text = tf.io.parse_example(inputs, features)[contract.TEXT]
+            probabilities = probabilities_of(text)
+            return {
+                contract.CLASSES: tf.broadcast_to(
+                    class_names, tf.shape(probabilities)
+                ),
+                contract.SCORES: probabilities,
+            }
+
+        def explain(text: Any) -> dict[str, Any]:
+            found = explain_each(explainer, text)
+            return answer(softmax(found.logits)) | {
+                contract.WORDS: found.words,
+                contract.STARTS: found.starts,
+                contract.ENDS: found.ends,
+                contract.ATTRIBUTIONS: found.attributions,
+                contract.COMPLETENESS_ERROR: found.completeness_error,
+            }
+
+        self._functions = {
+            contract.PREDICT_SIGNATURE: _traced(serve, contract.TEXT),
+            contract.CLASSIFY_SIGNATURE: _traced(classify, contract.INPUTS),
+            contract.EXPLAIN_SIGNATURE: _traced(explain, contract.TEXT),
+        }
+
+    def _variable(self, array: Any) -> tf.Variable:
+        self._variables.append(tf.Variable(array, trainable=False))
+        return self._variables[-1]
 
     def signatures(self) -> dict[str, Any]:
         """Returns the traced functions by signature name."""
-        return {contract.PREDICT_SIGNATURE: self.serve.get_concrete_function()}
+        return {
+            name: function.get_concrete_function()
+            for name, function in self._functions.items()
+        }
+
+
+def _traced(function: Any, name: str) -> Any:
+    return tf.function(
+        function,
+        input_signature=[tf.TensorSpec([None], tf.string, name=name)],
+        autograph=False,
+    )

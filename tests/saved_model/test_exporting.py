@@ -1,13 +1,15 @@
 import json
 import os
+import shutil
 import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from kerassent.errors import ExportError
-from kerassent.saved_model import exporting
+from kerassent.saved_model import exporting, signatures
 from kerassent.saved_model.exporting import export
 from kerassent.saved_model.loading import ExportedModel, version_directory
 from kerassent.saved_model.publish import new_version
@@ -106,6 +108,23 @@ def test_a_version_is_never_written_over(exported):
     assert [path.name for path in directory.parent.iterdir()] == ["1"]
 
 
+def test_old_versions_are_removed(make_classifier, tmp_path):
+    classifier = make_classifier()
+    for _ in range(2):
+        directory = export(classifier, tmp_path, keep=1)
+    assert list(tmp_path.iterdir()) == [directory] == [tmp_path / "2"]
+    assert version_directory(tmp_path) == directory
+
+
+def test_of_two_names_of_a_version_the_servers_is_read(tmp_path):
+    for name in ("6", "007", "7"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_bytes(b"")
+    assert version_directory(tmp_path) == tmp_path / "7"
+    (tmp_path / "7").rename(tmp_path / "seven")
+    assert version_directory(tmp_path) == tmp_path / "007"
+
+
 def test_two_exports_at_once_get_two_versions(tmp_path):
     barrier = threading.Barrier(2)
     published = []
@@ -127,7 +146,7 @@ def test_two_exports_at_once_get_two_versions(tmp_path):
 def test_nothing_is_left_of_an_export_that_fails(
     make_classifier, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(exporting, "_TOLERANCE", -1.0)
+    monkeypatch.setitem(exporting._TOLERANCES, "float32", -1.0)
     with pytest.raises(ExportError, match="does not reproduce the classifier"):
         export(make_classifier(), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -137,13 +156,66 @@ def test_a_servers_user_can_read_it(exported):
     assert os.stat(exported[1]).st_mode & 0o777 == 0o755
 
 
+def big_constants(directory):
+    """Returns the arrays of a SavedModel that are too large to be settings."""
+    model = saved_model_pb2.SavedModel.FromString(
+        (directory / "saved_model.pb").read_bytes()
+    )
+    graph = model.meta_graphs[0].graph_def
+    nodes = [
+        *graph.node,
+        *(n for f in graph.library.function for n in f.node_def),
+    ]
+    arrays = (
+        tf.make_ndarray(n.attr["value"].tensor)
+        for n in nodes
+        if n.op == "Const"
+    )
+    return [a for a in arrays if a.dtype == np.float32 and a.size > 16]
+
+
 def test_each_weight_is_stored_once(exported):
     classifier, directory = exported
-    data = sum(
-        f.stat().st_size for f in (directory / "variables").glob("*.data*")
-    )
+    arrays = big_constants(directory)
+    weights = sum(int(np.prod(w.shape)) for w in classifier.weights)
+    stored = sum(array.size for array in arrays)
+    # Small ones, and the last layer's key bias, which no answer depends on,
+    # are not among them.
+    assert 0.9 * weights < stored <= weights
+    variables = (directory / "variables").glob("*.data*")
+    assert sum(each.stat().st_size for each in variables) < weights
+
+
+def test_weights_too_large_for_a_graph_are_variables(
+    make_classifier, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(signatures, "_MOST_BYTES_OF_CONSTANTS", 0)
+    classifier = make_classifier()
+    directory = export(classifier, tmp_path)
     weights = sum(4 * int(np.prod(w.shape)) for w in classifier.weights)
-    assert weights <= data < 1.2 * weights + 4096
+    [data] = (directory / "variables").glob("*.data*")
+    assert 0.9 * weights < data.stat().st_size < 1.1 * weights + 4096
+    assert big_constants(directory) == []
+    assert ExportedModel(directory).predict_proba(TEXTS) == pytest.approx(
+        classifier.predict_proba(TEXTS), abs=1e-5
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bfloat16_answers_about_as_float32(make_classifier, tmp_path):
+    classifier = make_classifier(temperature=2.0)
+    half = export(classifier, tmp_path, precision="bfloat16")
+    model = ExportedModel(half)
+    proba, expected = (
+        model.predict_proba(TEXTS),
+        classifier.predict_proba(TEXTS),
+    )
+    assert proba == pytest.approx(expected, abs=2e-2)
+    assert (proba != expected).any()
+    assert big_constants(half)  # the norms and biases
+    info = json.loads((half / "assets.extra/kerassent.json").read_text())
+    assert info["precision"] == "bfloat16"
+    assert info["processor"] == "AVX512_BF16 or AMX"
 
 
 def test_it_says_what_made_it(exported):
@@ -152,6 +224,8 @@ def test_it_says_what_made_it(exported):
     assert (info["sequence_length"], info["truncate"]) == (16, "head")
     assert info["temperature"] == 2.0
     assert info["versions"]["tensorflow"] == tf.__version__
+    assert len(info["sha256"]["vocabulary"]) == 64
+    assert info["run"] is None
 
 
 def test_a_run_directory_can_be_exported(tiny_run, tmp_path):
@@ -159,6 +233,19 @@ def test_a_run_directory_can_be_exported(tiny_run, tmp_path):
     assert ExportedModel(directory).predict_proba(TEXTS) == pytest.approx(
         tiny_run[0].predict_proba(TEXTS), abs=1e-5
     )
+    info = json.loads((directory / "assets.extra/kerassent.json").read_text())
+    run = json.loads((tiny_run[1] / "train.json").read_text())
+    assert info["run"] == run
+    assert {"preset", "valid", "sha256"} <= info["run"].keys()
+
+
+def test_a_damaged_record_of_training_is_told(tiny_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run[1], run)
+    (run / "train.json").write_text("{")
+    with pytest.raises(ExportError, match="train.json cannot be read.*Restore"):
+        export(run, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
 
 
 def test_keras_nlps_own_tokenizer_is_refused(
@@ -170,7 +257,9 @@ def test_keras_nlps_own_tokenizer_is_refused(
     classifier.preprocessor.tokenizer = keras_nlp.models.DistilBertTokenizer(
         vocabulary, lowercase=True
     )
-    with pytest.raises(ExportError, match="holds 'CaseFoldUTF8', which"):
+    with pytest.raises(
+        ExportError, match="with DistilBertTokenizer; expected: kerassent's"
+    ):
         export(classifier, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -187,7 +276,9 @@ def test_keras_nlps_own_preprocessor_is_refused(
             sequence_length=16,
         )
     )
-    with pytest.raises(ExportError, match="RoundRobinTrim"):
+    with pytest.raises(
+        ExportError, match="DistilBertTextClassifierPreprocessor with"
+    ):
         export(classifier, tmp_path)
 
 
@@ -195,6 +286,16 @@ def test_errors_say_what_is_wrong(make_classifier, tmp_path):
     classifier = make_classifier()
     with pytest.raises(ValueError, match="`version` must be 1 or more"):
         export(classifier, tmp_path, version=0)
+    with pytest.raises(ValueError, match="`keep` must be the number of vers"):
+        export(classifier, tmp_path, keep=0)
+    with pytest.raises(ValueError, match="`keep` goes with `format='saved_mo"):
+        export(classifier, tmp_path, format="keras-nlp", keep=1)
+    with pytest.raises(ValueError, match="`precision` must be one of"):
+        export(classifier, tmp_path, precision="float16")
+    with pytest.raises(ValueError, match="`precision` goes with"):
+        export(classifier, tmp_path, format="onnx", precision="bfloat16")
+    with pytest.raises(ValueError, match="`targets` must be a list of some"):
+        export(classifier, tmp_path, targets=["2.19", "1.0"])
     classifier.preprocessor = None
     with pytest.raises(ExportError, match="has no preprocessor"):
         export(classifier, tmp_path)

@@ -1,0 +1,319 @@
+"""The pass of an export through a DistilBERT: the tokens of all texts lie flat.
+
+What `forward` computes, for texts of mixed lengths and without gradients of the
+weights: padding takes part in nothing but the attention of short texts that
+share a group, and the last layer, of which only [CLS] is read, has neither keys
+nor values of its own. Made of TensorFlow's own ops; no text's answer depends on
+the others' but by rounding.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from kerassent.flat_weights import (
+    FirstProjections,
+    FlatWeights,
+    Norm,
+    Projections,
+)
+from kerassent.forward import NEVER
+
+# Texts are sorted by length, and so many tokens of neighbours attend in one
+# step; a text that is longer is alone in its step, which needs no padding.
+# Measured by tools/bench_export.py: 128 to 512 are about alike.
+_GROUP_TOKENS = 256
+
+# Attention of one group has too little work for all cores.
+_PARALLEL_GROUPS = 4
+
+
+class _Texts(NamedTuple):
+    """Where texts are in the flat tokens, shortest first.
+
+    Args:
+        lengths: int32 `(num_texts,)`, ascending.
+        splits: int32 `(num_texts + 1,)`, where each begins.
+        groups: int32 `(num_groups + 1,)`, the first text of each group.
+    """
+
+    lengths: Any
+    splits: Any
+    groups: Any
+
+
+class _Group(NamedTuple):
+    """The texts from `first` to before `last`, tokens `begin` to `end`."""
+
+    first: Any
+    last: Any
+    begin: Any
+    end: Any
+
+
+class FlatForward:
+    """Computes logits from tokens.
+
+    Args:
+        weights: The classifier's.
+
+    Attributes:
+        num_classes: The number of logits.
+    """
+
+    def __init__(self, weights: FlatWeights) -> None:
+        self._weights = weights
+        self._dtype = weights.dtype
+        self._heads = weights.heads
+        self._hidden = weights.hidden
+        self.num_classes = weights.num_classes
+
+    def logits(self, tokens: tf.RaggedTensor) -> Any:
+        """Returns the logits of texts.
+
+        Args:
+            tokens: int32 `(num_texts, None)`, each at least one token long.
+
+        Returns:
+            float32 `(num_texts, num_classes)`.
+        """
+        lengths = tf.cast(tokens.row_lengths(), tf.int32)
+        order = tf.argsort(lengths, stable=True)
+        tokens = tf.gather(tokens, order)
+        found = self._encoded(
+            self.token_embeddings(tokens.values),
+            _grouped(tf.gather(lengths, order)),
+        )
+        return tf.gather(found, tf.math.invert_permutation(order))
+
+    def logits_of_one(self, embeddings: Any) -> Any:
+        """Returns the logits of one text, with gradients for its embeddings.
+
+        Args:
+            embeddings: float32 `(num_tokens, hidden_dim)`, as
+                `token_embeddings` gives them.
+
+        Returns:
+            float32 `(num_classes,)`.
+        """
+        return self._encoded(embeddings, None)[0]
+
+    def token_embeddings(self, token_ids: Any) -> Any:
+        """Returns tokens' rows of the table that is learned.
+
+        Args:
+            token_ids: int32 `(num_tokens,)`.
+
+        Returns:
+            float32 `(num_tokens, hidden_dim)`.
+        """
+        return tf.cast(
+            tf.gather(self._weights.token_table, token_ids), tf.float32
+        )
+
+    def _encoded(self, x: Any, texts: _Texts | None) -> Any:
+        position = tf.range(tf.shape(x)[0])
+        if texts is not None:
+            position -= tf.repeat(texts.splits[:-1], texts.lengths)
+        x = x + tf.gather(self._weights.position_table, position)
+        x = _normalized(x, self._weights.embeddings_norm)
+        firsts = [0] if texts is None else texts.splits[:-1]
+        for layer in self._weights.layers:
+            read = self._as_product(x)
+            if isinstance(layer.attention, FirstProjections):
+                context = self._first_context(
+                    layer.attention, read, firsts, texts
+                )
+                x = tf.gather(x, firsts)
+            else:
+                context = self._context(layer.attention, read, texts)
+            product = tf.matmul(context, layer.output_kernel)
+            x = _added(x, product, layer.output_bias, layer.attention_norm)
+            inner = tf.matmul(self._as_product(x), layer.inner_kernel)
+            # TensorFlow makes one kernel of the three where it can.
+            inner = tf.nn.bias_add(inner, layer.inner_bias)
+            inner = tf.nn.gelu(inner, approximate=False)
+            product = tf.matmul(inner, layer.outer_kernel)
+            x = _added(x, product, layer.outer_bias, layer.feed_forward_norm)
+        for kernel, bias, activation in self._weights.head:
+            x = activation(tf.nn.bias_add(tf.matmul(x, kernel), bias))
+        return x
+
+    def _context(self, layer: Projections, x: Any, texts: _Texts | None) -> Any:
+        """Returns what attention reads, `(num_tokens, hidden)`."""
+        projected = tf.nn.bias_add(tf.matmul(x, layer.kernel), layer.bias)
+        if texts is None:
+            return self._attended(projected, 1, tf.shape(x)[0], None)
+
+        def alone(group: _Group) -> Any:
+            return self._attended(
+                projected[group.begin : group.end],
+                1,
+                group.end - group.begin,
+                None,
+            )
+
+        def together(group: _Group, texts: _Texts) -> Any:
+            tokens, inside, bias = _padded(texts, group)
+            context = self._attended(
+                tf.gather(projected, tf.reshape(tokens, [-1])),
+                tf.shape(tokens)[0],
+                tf.shape(tokens)[1],
+                bias[:, tf.newaxis, tf.newaxis, :],
+            )
+            return tf.boolean_mask(context, tf.reshape(inside, [-1]))
+
+        return _by_group(texts, alone, together, x.dtype, [None, self._hidden])
+
+    def _attended(
+        self, projected: Any, size: Any, width: Any, bias: Any
+    ) -> Any:
+        """Returns the contexts of texts that are equally wide.
+
+        Args:
+            projected: `(size * width, 3 * hidden)`.
+            size: How many texts.
+            width: How many tokens each has.
+            bias: float32 `(size, 1, 1, width)`, or `None` without padding.
+        """
+        shape = [size, width, 3, self._heads, self._hidden // self._heads]
+        by_head = tf.transpose(tf.reshape(projected, shape), [2, 0, 3, 1, 4])
+        q, k, v = tf.unstack(by_head)
+        context = tf.matmul(
+            self._shares(tf.matmul(q, k, transpose_b=True), bias), v
+        )
+        context = tf.transpose(context, [0, 2, 1, 3])
+        return tf.reshape(context, [size * width, self._hidden])
+
+    def _first_context(
+        self,
+        layer: FirstProjections,
+        x: Any,
+        firsts: Any,
+        texts: _Texts | None,
+    ) -> Any:
+        """Returns what each text's [CLS] reads, `(num_texts, hidden)`."""
+        cls = tf.gather(x, firsts)
+        q = tf.nn.bias_add(tf.matmul(cls, layer.query_kernel), layer.query_bias)
+        size = tf.shape(cls)[0]
+        q = tf.reshape(q, [size, self._heads, self._hidden // self._heads])
+        # (num_texts, heads, hidden): what a token's vector is multiplied by.
+        q = tf.transpose(
+            tf.matmul(tf.transpose(q, [1, 0, 2]), layer.key_kernel), [1, 0, 2]
+        )
+
+        def read(queries: Any, tokens: Any, bias: Any) -> Any:
+            scores = tf.matmul(queries, tokens, transpose_b=True)
+            return tf.matmul(self._shares(scores, bias), tokens)
+
+        def alone(group: _Group) -> Any:
+            return read(
+                q[group.first : group.last],
+                x[tf.newaxis, group.begin : group.end],
+                None,
+            )
+
+        def together(group: _Group, texts: _Texts) -> Any:
+            tokens, _, bias = _padded(texts, group)
+            return read(
+                q[group.first : group.last],
+                tf.gather(x, tokens),
+                bias[:, tf.newaxis, :],
+            )
+
+        mixed = (
+            read(q, x[tf.newaxis], None)
+            if texts is None
+            else _by_group(
+                texts, alone, together, x.dtype, [None, *q.shape[1:]]
+            )
+        )
+        context = tf.matmul(tf.transpose(mixed, [1, 0, 2]), layer.value_kernel)
+        context = tf.reshape(
+            tf.transpose(context, [1, 0, 2]), [size, self._hidden]
+        )
+        return tf.nn.bias_add(context, layer.value_bias)
+
+    def _shares(self, scores: Any, bias: Any) -> Any:
+        scores = tf.cast(scores, tf.float32)
+        if bias is not None:
+            scores += bias
+        return tf.cast(tf.nn.softmax(scores), self._dtype)
+
+    def _as_product(self, x: Any) -> Any:
+        return x if x.dtype == self._dtype else tf.cast(x, self._dtype)
+
+
+def _grouped(lengths: Any) -> _Texts:
+    splits = tf.concat([[0], tf.cumsum(lengths)], 0)
+    _, _, sizes = tf.unique_with_counts(splits[:-1] // _GROUP_TOKENS)
+    return _Texts(lengths, splits, tf.concat([[0], tf.cumsum(sizes)], 0))
+
+
+def _by_group(
+    texts: _Texts,
+    alone: Callable[[_Group], Any],
+    together: Callable[[_Group, _Texts], Any],
+    dtype: Any,
+    shape: list[int | None],
+) -> Any:
+    """Returns what each group comes to, one after the other.
+
+    Args:
+        texts: Where they are.
+        alone: What is done for a group of one text, which needs no padding.
+        together: What is done for another.
+        dtype: What both return.
+        shape: Its shape.
+    """
+    num_groups = tf.size(texts.groups) - 1
+    results = tf.TensorArray(
+        dtype, num_groups, element_shape=shape, infer_shape=False
+    )
+
+    def step(i: Any, results: Any) -> Any:
+        first, last = texts.groups[i], texts.groups[i + 1]
+        group = _Group(first, last, texts.splits[first], texts.splits[last])
+        result = tf.cond(
+            last - first < 2,
+            lambda: alone(group),
+            lambda: together(group, texts),
+        )
+        return i + 1, results.write(i, result)
+
+    _, results = tf.while_loop(
+        lambda i, _: i < num_groups,
+        step,
+        (0, results),
+        parallel_iterations=_PARALLEL_GROUPS,
+    )
+    return results.concat()
+
+
+def _padded(texts: _Texts, group: _Group) -> tuple[Any, Any, Any]:
+    """Returns a group's tokens as rows, as wide as the longest.
+
+    Returns:
+        Which token it is; whether it is one and not padding; 0 or, for
+        padding, what keeps softmax from it: `(num_texts, width)` each.
+    """
+    lengths = texts.lengths[group.first : group.last]
+    position = tf.range(lengths[-1])
+    inside = position < lengths[:, tf.newaxis]
+    begins = texts.splits[group.first : group.last, tf.newaxis]
+    tokens = tf.minimum(begins + position, group.end - 1)
+    return tokens, inside, tf.where(inside, 0.0, NEVER)
+
+
+def _added(x: Any, product: Any, bias: Any, norm: Norm) -> Any:
+    product = tf.nn.bias_add(tf.cast(product, tf.float32), bias)
+    return _normalized(x + product, norm)
+
+
+def _normalized(x: Any, norm: Norm) -> Any:
+    # In this form TensorFlow makes one kernel of it where it can.
+    mean = tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
+    factor = tf.math.rsqrt(variance + norm.epsilon) * norm.gamma
+    return x * factor + (norm.beta - mean * factor)

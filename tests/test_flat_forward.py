@@ -1,0 +1,94 @@
+import keras_nlp
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerassent import flat_forward
+from kerassent.flat_forward import FlatForward
+from kerassent.flat_weights import FlatWeights
+
+LENGTHS = [9, 1, 3, 14, 2, 7, 2, 5, 14]
+
+
+@pytest.fixture(scope="module")
+def classifier(make_classifier):
+    classifier = make_classifier(("a", "b", "c"))
+    rng = np.random.default_rng(1)
+    for variable in classifier.trainable_variables:
+        variable.assign_add(rng.normal(0, 0.1, variable.shape))
+    return classifier
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    ids = np.random.default_rng(0).integers(5, 40, sum(LENGTHS))
+    return tf.RaggedTensor.from_row_lengths(tf.cast(ids, tf.int32), LENGTHS)
+
+
+@pytest.fixture(scope="module")
+def expected(classifier, tokens):
+    """What keras-nlp's own layers say."""
+    batch = {
+        "token_ids": tokens.to_tensor(),
+        "padding_mask": tf.sequence_mask(LENGTHS, dtype=tf.int32),
+    }
+    call = keras_nlp.models.DistilBertTextClassifier.call
+    return call(classifier, batch).numpy()
+
+
+# Each text alone; some alone and some together; all together.
+@pytest.mark.parametrize("group_tokens", [1, 10, 1000])
+@pytest.mark.parametrize("kept", [tf.constant, tf.Variable])
+def test_logits_are_keras_nlps(
+    group_tokens, kept, classifier, tokens, expected, monkeypatch
+):
+    monkeypatch.setattr(flat_forward, "_GROUP_TOKENS", group_tokens)
+    forward = FlatForward(FlatWeights(classifier, kept=kept))
+    found = tf.function(forward.logits)(tokens).numpy()
+    assert found == pytest.approx(expected, abs=2e-6)
+    assert np.ptp(expected, axis=0).min() > 0.05  # texts differ
+
+
+def test_bfloat16_is_near_and_its_logits_are_float32(
+    classifier, tokens, expected
+):
+    weights = FlatWeights(classifier, "bfloat16")
+    found = FlatForward(weights).logits(tokens)
+    assert found.dtype == tf.float32
+    assert found.numpy() == pytest.approx(expected, abs=0.05)
+    assert not np.allclose(found.numpy(), expected, atol=1e-5)
+    dtypes = {weights.token_table.dtype, weights.layers[0].inner_kernel.dtype}
+    assert dtypes == {tf.bfloat16}
+    assert weights.layers[0].attention_norm.gamma.dtype == tf.float32
+
+
+def test_a_text_alone_gets_the_same_logits(classifier, tokens, expected):
+    forward = FlatForward(FlatWeights(classifier))
+    for i in range(len(LENGTHS)):
+        alone = forward.logits(tokens[i : i + 1]).numpy()
+        assert alone == pytest.approx(expected[i : i + 1], abs=2e-6)
+        one = forward.logits_of_one(forward.token_embeddings(tokens[i]))
+        assert one.numpy() == pytest.approx(expected[i], abs=2e-6)
+
+
+def test_no_texts_give_no_rows(classifier, tokens):
+    forward = FlatForward(FlatWeights(classifier))
+    assert tf.function(forward.logits)(tokens[:0]).shape == (0, 3)
+
+
+def test_the_gradient_is_the_slope(classifier, tokens):
+    forward = FlatForward(FlatWeights(classifier))
+    embeddings = forward.token_embeddings(tokens[0])
+    with tf.GradientTape() as tape:
+        tape.watch(embeddings)
+        logit = forward.logits_of_one(embeddings)[1]
+    gradient = tape.gradient(logit, embeddings).numpy()
+    direction = np.random.default_rng(3).normal(size=gradient.shape)
+    step = tf.cast(1e-2 * direction / np.linalg.norm(direction), tf.float32)
+    up, down = (
+        forward.logits_of_one(embeddings + sign * step)[1].numpy()
+        for sign in (1, -1)
+    )
+    slope = 2 * float((gradient * step.numpy()).sum())
+    assert up - down == pytest.approx(slope, rel=0.02)
+    assert abs(slope) > 1e-4
