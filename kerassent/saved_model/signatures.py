@@ -10,10 +10,10 @@ from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
 from kerassent.forward import Precision
 
-# Matrices are constants, which oneDNN keeps packed; tables, which gain nothing
-# by it, are variables: TensorFlow copies a graph's constants many times. A graph
-# is one protocol buffer, of 2 GiB at most: this leaves room for the vocabulary
-# and the graph itself.
+# Matrices are constants, which oneDNN keeps packed. Tables, which gain nothing
+# by it, are variables, since TensorFlow copies constants many times. A graph is
+# one protocol buffer, of 2 GiB at most: this leaves room for the vocabulary and
+# the graph itself.
 _MOST_BYTES_OF_CONSTANTS = 1_800_000_000
 
 
