@@ -66,6 +66,8 @@ class FlatWeights:
             The rest is float32.
         kept: Makes of each array what the pass computes with: `tf.constant`,
             or `tf.Variable` where constants would be too large for a graph.
+        kept_table: The same for the tables of embeddings, from which rows are
+            taken.
 
     Attributes:
         heads: The number of attention heads.
@@ -84,6 +86,7 @@ class FlatWeights:
         classifier: Any,
         precision: Precision = "float32",
         kept: Kept = tf.constant,
+        kept_table: Kept = tf.constant,
     ) -> None:
         backbone = classifier.backbone
         self._kept = kept
@@ -91,11 +94,11 @@ class FlatWeights:
         self.hidden: int = backbone.hidden_dim
         self.num_classes: int = classifier.num_classes
         self.dtype = tf.as_dtype(precision)
-        self.token_table = self._factor(
-            _array(backbone.token_embedding.embeddings)
+        self.token_table = kept_table(
+            tf.cast(_array(backbone.token_embedding.embeddings), self.dtype)
         )
         positions = backbone.embeddings.position_embedding
-        self.position_table = kept(_array(positions.position_embeddings))
+        self.position_table = kept_table(_array(positions.position_embeddings))
         self.embeddings_norm = self._norm(backbone.embeddings_layer_norm)
         layers = list(backbone.transformer_layers)
         self.layers = [

@@ -221,8 +221,10 @@ class WordPieces:
         first = _index(bytes_before, first, side="right") - 1
         # The end of a word that was too long lies beyond it.
         last = tf.minimum(_index(bytes_before, last, side="left"), end) - 1
-        first = tf.gather(words.origins, first)
-        last = tf.gather(words.origins, last)
+        # In canonical order, a later character may have come earlier.
+        origins = tf.gather(words.origins, tf.ragged.range(first, last + 1))
+        first = tf.reduce_min(origins, axis=1)
+        last = tf.reduce_max(origins, axis=1)
         return (
             found,
             found.with_values(tf.gather(starts.values, first)),

@@ -222,6 +222,15 @@ def test_offsets_leave_out_what_is_deleted(uncased):
     ]
 
 
+def test_offsets_span_what_canonical_order_moved(uncased):
+    ours, _ = uncased
+    # Of these two marks the second comes first.
+    text = "a \u1c00\U0001d16d\U0001d165 b"
+    _, starts, ends = ours(tf.constant([text]), with_offsets=True)
+    assert starts.to_list() == [[0, 2, 14]]
+    assert ends.to_list() == [[1, 13, 15]]
+
+
 def test_offsets_in_chunks_are_those_of_each_text(uncased):
     ours, _ = uncased
     texts = ["good bad xx. " * 4000, "", "bad", "\u00e9 good", "xx " * 30000]

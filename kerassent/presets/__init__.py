@@ -109,7 +109,13 @@ def find_preset(
             return _embedded(weights)
         if os.sep not in name and name in (known := _keras_presets()):
             return _from_handle(known[name]["kaggle_handle"], name=name)
-    path = pathlib.Path(os.path.expanduser(text)).absolute()
+    try:
+        path = pathlib.Path(os.path.expanduser(text)).absolute()
+    except ValueError as error:  # a NUL in a user's name
+        raise PresetError(
+            f"{text!r} is no path: {error}. Expected a preset's name or "
+            "directory."
+        ) from error
     try:
         if text and path.is_dir():
             return _from_directory(path)

@@ -10,8 +10,10 @@ from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
 from kerassent.forward import Precision
 
-# A graph is one protocol buffer, of 2 GiB at most. Weights as constants, which
-# oneDNN keeps packed, leave room for the vocabulary and the graph itself.
+# Matrices are constants, which oneDNN keeps packed. Tables, which gain nothing
+# by it, are variables, since TensorFlow copies constants many times. A graph is
+# one protocol buffer, of 2 GiB at most: this leaves room for the vocabulary and
+# the graph itself.
 _MOST_BYTES_OF_CONSTANTS = 1_800_000_000
 
 
@@ -27,11 +29,15 @@ class ServingModule(tf.Module):
         super().__init__()
         # `tf.saved_model.save` looks for variables here.
         self._variables: list[tf.Variable] = []
-        size = classifier.count_params() * tf.as_dtype(precision).size
+        table = classifier.backbone.token_embedding.count_params()
+        matrices = classifier.count_params() - table
         weights = FlatWeights(
             classifier,
             precision,
-            tf.constant if size < _MOST_BYTES_OF_CONSTANTS else self._variable,
+            tf.constant
+            if matrices * tf.as_dtype(precision).size < _MOST_BYTES_OF_CONSTANTS
+            else self._variable,
+            self._variable,
         )
         forward = FlatForward(weights)
         preprocessor = classifier.preprocessor

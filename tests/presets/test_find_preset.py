@@ -5,7 +5,7 @@ import sys
 
 import keras_nlp
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from kerassent.errors import PresetError
@@ -144,6 +144,7 @@ def test_weights_are_for_the_embedded_preset_only(tiny_preset):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.text())
+@example("~\0")
 def test_any_other_text_gives_a_preset_error(text):
     # These would be fetched.
     assume("://" not in text and text not in KNOWN)

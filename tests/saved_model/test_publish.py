@@ -89,10 +89,15 @@ if reader == 0:
     os._exit(0)
 interrupted = 0
 for _ in range(100):
+    begun, begin = os.pipe()
     writer = os.fork()
     if writer == 0:
+        os.write(begin, b"x")
         while True:
             publish()
+    os.read(begun, 1)  # on a busy machine a process may begin late
+    os.close(begun)
+    os.close(begin)
     time.sleep(chance.uniform(0.0, 3 * duration))
     os.kill(writer, signal.SIGKILL)
     os.waitpid(writer, 0)
