@@ -234,16 +234,23 @@ def spread_of(values: list[float]) -> float:
 
 def check(row: str, found: Any, expected: Any) -> None:
     """Raises unless a row says what our classifier says."""
-    # keras-nlp and `tokenizers` split some texts in their own way.
-    far = {"bfloat16": 0.05, "onnx_int8": 0.3}
-    difference = max(
-        abs(a - b)
+    row_name = row.removesuffix("_short")
+    far = {"bfloat16": 0.05, "onnx_int8": 0.3}.get(row_name, 5e-3)
+    differences = [
+        max(abs(a - b) for a, b in zip(found_row, row_, strict=True))
         for found_row, row_ in zip(found, expected, strict=True)
-        for a, b in zip(found_row, row_, strict=True)
+    ]
+    num_far = sum(difference > far for difference in differences)
+    print(
+        f"{row}: differs by {max(differences):.2g}, {num_far} of "
+        f"{len(differences)} texts by more than {far}",
+        file=sys.stderr,
+        flush=True,
     )
-    print(f"{row}: differs by {difference:.2g}", file=sys.stderr, flush=True)
-    if difference > far.get(row.removesuffix("_short"), 5e-3):
-        raise SystemExit(f"{row}: differs by {difference}")
+    # keras-nlp and `tokenizers` split some texts in their own way.
+    allowed = 0 if row_name in ("float32", "bfloat16") else 0.01
+    if num_far > allowed * len(differences):
+        raise SystemExit(f"{row}: {num_far} of {len(differences)} texts differ")
 
 
 def session_of(directory: pathlib.Path, row: str) -> Any:
