@@ -248,8 +248,8 @@ def check(row: str, found: Any, expected: Any) -> None:
         flush=True,
     )
     # keras-nlp and `tokenizers` split some texts in their own way.
-    allowed = 0 if row_name in ("float32", "bfloat16") else 0.01
-    if num_far > allowed * len(differences):
+    allowed = 0 if row_name in ("float32", "bfloat16") else 1
+    if num_far > allowed:
         raise SystemExit(f"{row}: {num_far} of {len(differences)} texts differ")
 
 
