@@ -37,6 +37,7 @@ COMPLETENESS_ERROR: Final = "completeness_error"  # float32 (batch_size,)
 GRPC_PORT: Final = 8500
 REST_PORT: Final = 8501
 LOOPBACK: Final = "127.0.0.1"
+LOCALHOST: Final = "localhost"  # the loopback, both families
 
 # A SavedModel's own files.
 SAVED_MODEL_FILE: Final = "saved_model.pb"

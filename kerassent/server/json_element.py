@@ -34,7 +34,12 @@ def dtype_name(dtype: int) -> str:
     return name.removeprefix("DT_").lower()
 
 
-def _type_name(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """Returns what rapidjson calls a value's type.
+
+    Args:
+        value: Any JSON value.
+    """
     if value is None:
         return "Null"
     if isinstance(value, bool):
@@ -59,7 +64,15 @@ def is_base64(value: Any) -> bool:
     )
 
 
-def _decode_base64(value: dict[str, Any]) -> bytes:
+def decode_base64(value: dict[str, Any]) -> bytes:
+    """Returns the bytes of `{"b64": "..."}`.
+
+    Args:
+        value: A JSON object.
+
+    Raises:
+        StatusError: If it is another object, or no base64.
+    """
     if not is_base64(value):
         raise invalid_argument(
             f"JSON Value: {echo(value)} not formatted correctly for base64 data"
@@ -91,7 +104,7 @@ def read_element(value: Any, dtype_name: str) -> Any:
         if isinstance(value, str):
             return value.encode("utf-8", "surrogateescape")
         if isinstance(value, dict):
-            return _decode_base64(value)
+            return decode_base64(value)
     elif isinstance(value, dict):
         pass
     elif dtype_name in ("float", "double"):
@@ -114,6 +127,6 @@ def read_element(value: Any, dtype_name: str) -> Any:
             f"Conversion of JSON Value: {echo(value)} to type: {dtype_name}",
         )
     raise invalid_argument(
-        f"JSON Value: {echo(value)} Type: {_type_name(value)} is not of "
+        f"JSON Value: {echo(value)} Type: {json_type(value)} is not of "
         f"expected type: {dtype_name}"
     )

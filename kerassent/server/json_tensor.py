@@ -12,7 +12,7 @@ import numpy as np
 from kerassent.server.json_element import dtype_name, is_base64, read_element
 from kerassent.server.rapid_json import echo
 from kerassent.server.status import StatusError, invalid_argument
-from kerassent.server.tensors import MAX_RANK, Array
+from kerassent.server.tensors import MAX_RANK, Array, shape_text
 
 INSTANCES: Final = "instances"
 INPUTS: Final = "inputs"
@@ -124,8 +124,8 @@ def _read_rows(
             )
         if column.shape != first_shape:
             raise invalid_argument(
-                f"Expecting shape {_shown(first_shape)} but got: "
-                f"{_shown(column.shape)}"
+                f"Expecting shape {shape_text(first_shape)} but got: "
+                f"{shape_text(column.shape)}"
             )
 
     only = next(iter(columns))
@@ -155,10 +155,6 @@ def _read_rows(
         alias: column.to_array((len(instances), *first[alias][1]))
         for alias, column in columns.items()
     }
-
-
-def _shown(shape: tuple[int, ...]) -> str:
-    return f"[{','.join(map(str, shape))}]"
 
 
 def _raw(text: str) -> str:

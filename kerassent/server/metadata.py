@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from kerassent.server.models import ModelSpec, ServedModels
+from kerassent.server.lifecycle import ServedModels
+from kerassent.server.model_spec import ModelSpec
 from kerassent.server.status import invalid_argument
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ def get_model_metadata(
     for field in metadata_fields:
         if field != SIGNATURE_DEF:
             raise invalid_argument(f"Metadata field {field} is not supported")
-    model = models.find(spec)
     signatures = pb.SignatureDefMap()
-    for name, signature in model.signatures.items():
-        signatures.signature_def[name].CopyFrom(signature)
     response = pb.GetModelMetadataResponse()
-    response.model_spec.name = model.name
-    response.model_spec.version.value = model.version
+    with models.use(spec) as servable:
+        for name, signature in servable.signatures.items():
+            signatures.signature_def[name].CopyFrom(signature)
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version
     response.metadata[SIGNATURE_DEF].Pack(signatures)
     return response
 
@@ -65,10 +66,15 @@ def get_model_status(
     from tensorflow_serving.apis import get_model_status_pb2 as pb
 
     response = pb.GetModelStatusResponse()
-    for model in models.list_versions(spec):
+    if not spec.name:
+        raise invalid_argument("ModelSpec has no name specified.")
+    for version in models.list_versions(spec):
         status = response.model_version_status.add(
-            version=model.version, state=pb.ModelVersionStatus.AVAILABLE
+            version=version.version, state=version.state
         )
-        # Set to its defaults, so that JSON shows it.
+        # Set even to its defaults, so that JSON shows it.
         status.status.SetInParent()
+        if version.error is not None:
+            status.status.error_code = version.error.code
+            status.status.error_message = version.error.message
     return response

@@ -1,30 +1,31 @@
-"""Loaded versions of models: how one is run, and which one a request gets."""
+"""A SavedModel in a session: how it is loaded, and how it is run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kerassent.contract import SAVED_MODEL_TAG
-from kerassent.errors import ServingError
+from kerassent.contract import SAVED_MODEL_FILE, SAVED_MODEL_TAG
 from kerassent.server.status import Code, StatusError, invalid_argument
 from kerassent.server.tensors import Array
 
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """Which model a request is for.
+class LoadOptions:
+    """How SavedModels are loaded.
 
     Args:
-        name: The model's name.
-        version: An exact version, or `None` for the newest.
-        label: A version label, or `None`. At most one of the two.
+        tags: The tags of the graph to load.
+        intra_op_threads: Threads within an operation; 0 leaves it to
+            TensorFlow.
+        inter_op_threads: Operations at once; 0 leaves it to TensorFlow.
     """
 
-    name: str
-    version: int | None = None
-    label: str | None = None
+    tags: tuple[str, ...] = (SAVED_MODEL_TAG,)
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
 
 
 class LoadedModel:
@@ -37,14 +38,26 @@ class LoadedModel:
         name: The model's name.
         version: The version's number.
         path: The version's directory, a SavedModel.
+        options: How to load it.
 
     Raises:
-        ServingError: If the SavedModel cannot be loaded.
+        StatusError: If the SavedModel cannot be loaded.
     """
 
-    def __init__(self, name: str, version: int, path: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        path: str,
+        options: LoadOptions | None = None,
+    ) -> None:
         import tensorflow as tf
-        from tensorflow.python.saved_model import loader_impl
+
+        options = options or LoadOptions()
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=options.intra_op_threads,
+            inter_op_parallelism_threads=options.inter_op_threads,
+        )
 
         try:
             # Its custom ops; a model without them runs without it.
@@ -58,19 +71,14 @@ class LoadedModel:
         self._graph = tf.Graph()
         self._tensors: dict[str, Any] = {}
         with self._graph.as_default():
-            self._session = tf.compat.v1.Session(graph=self._graph)
+            self._session = tf.compat.v1.Session(
+                graph=self._graph, config=config
+            )
             try:
-                # What `tf.compat.v1.saved_model.load` calls after it has
-                # logged that it is deprecated.
-                loader = loader_impl.SavedModelLoader(path)
-                meta_graph = loader.load(self._session, [SAVED_MODEL_TAG])
-            except Exception as error:
+                meta_graph = _load(self._session, path, options.tags)
+            except BaseException:
                 self._session.close()
-                raise ServingError(
-                    f"Version {version} of model {name!r} cannot be loaded "
-                    f"from {path!r}: {error}",
-                    model_name=name,
-                ) from error
+                raise
         self._session._extend_graph()
         self._graph.finalize()
         self.signatures: Mapping[str, Any] = dict(meta_graph.signature_def)
@@ -136,77 +144,41 @@ class LoadedModel:
         self._session.close()
 
 
+def _load(session: Any, path: str, tags: Sequence[str]) -> Any:
+    """Returns the loaded graph's description.
+
+    TensorFlow Serving takes a SavedModel whose variables are missing for one
+    that has none. Here it is refused, for it could answer nothing.
+    """
+    import tensorflow as tf
+    from tensorflow.python.saved_model import loader_impl
+
+    if not os.path.isfile(os.path.join(path, SAVED_MODEL_FILE)) and not (
+        os.path.isfile(os.path.join(path, f"{SAVED_MODEL_FILE}txt"))
+    ):
+        raise StatusError(
+            Code.NOT_FOUND,
+            "Specified file path does not appear to contain a SavedModel "
+            "bundle (should have a file called `saved_model.pb`)\n"
+            f"Specified file path: {path}",
+        )
+    try:
+        # What `tf.compat.v1.saved_model.load` calls after it has logged that
+        # it is deprecated.
+        return loader_impl.SavedModelLoader(path).load(session, list(tags))
+    except tf.errors.OpError as error:
+        raise StatusError(Code(error.error_code), error.message) from error
+    except RuntimeError as error:
+        raise StatusError(Code.NOT_FOUND, str(error)) from error
+    except OSError as error:
+        raise StatusError(Code.DATA_LOSS, str(error)) from error
+    except Exception as error:
+        raise StatusError(Code.UNKNOWN, str(error)) from error
+
+
 def _as_array(value: Any) -> Array:
     if isinstance(value, bytes):  # a scalar; numpy would strip its NULs
         array = np.empty((), dtype=object)
         array[()] = value
         return array
     return np.asarray(value)
-
-
-class ServedModels:
-    """The loaded versions by model, and which of them a request gets.
-
-    Args:
-        models: The loaded versions.
-    """
-
-    def __init__(self, models: Iterable[LoadedModel]) -> None:
-        self._models: dict[str, dict[int, LoadedModel]] = {}
-        for model in models:
-            self._models.setdefault(model.name, {})[model.version] = model
-
-    def find(self, spec: ModelSpec) -> LoadedModel:
-        """Returns the version that a request is for.
-
-        Raises:
-            StatusError: In TensorFlow Serving's words if there is none.
-        """
-        if not spec.name:
-            raise invalid_argument("ModelSpec has no name specified.")
-        if spec.label is not None:
-            raise invalid_argument(
-                f"Unrecognized servable version label: {spec.label}"
-            )
-        versions = self._models.get(spec.name, {})
-        if spec.version is None:
-            if versions:
-                return versions[max(versions)]
-            wanted = f"Latest({spec.name})"
-        else:
-            if spec.version in versions:
-                return versions[spec.version]
-            wanted = f"Specific({spec.name}, {spec.version})"
-        raise StatusError(
-            Code.NOT_FOUND, f"Servable not found for request: {wanted}"
-        )
-
-    def list_versions(self, spec: ModelSpec) -> list[LoadedModel]:
-        """Returns a model's versions for a status request, newest first.
-
-        As in TensorFlow Serving a label is ignored here.
-
-        Raises:
-            StatusError: If there is no such model or version.
-        """
-        versions = self._models.get(spec.name, {})
-        if spec.version is not None:
-            if spec.version not in versions:
-                raise StatusError(
-                    Code.NOT_FOUND,
-                    f"Could not find version {spec.version} of model "
-                    f"{spec.name}",
-                )
-            return [versions[spec.version]]
-        if not versions:
-            raise StatusError(
-                Code.NOT_FOUND,
-                f"Could not find any versions of model {spec.name}",
-            )
-        return [versions[number] for number in sorted(versions, reverse=True)]
-
-    def close(self) -> None:
-        """Frees all versions; no request may be under way."""
-        for versions in self._models.values():
-            for model in versions.values():
-                model.close()

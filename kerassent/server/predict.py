@@ -1,17 +1,34 @@
 """Predict, the same for both protocols: TensorFlow Serving's predict_util."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from kerassent.contract import PREDICT_SIGNATURE
-from kerassent.server.models import LoadedModel
 from kerassent.server.status import Code, StatusError, invalid_argument
 from kerassent.server.tensors import Array, decode_tensor
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+
+class Runnable(Protocol):
+    """A version that can be asked: a `Servable`."""
+
+    name: str
+    version: int
+    signatures: Mapping[str, Any]
+
+    def run(
+        self,
+        feeds: Mapping[str, Array],
+        fetches: Sequence[str],
+        *,
+        timeout_ms: int | None = None,
+        api: str = "Predict",
+    ) -> list[Array]:
+        """Returns the fetched tensors' values."""
 
 
 def _joined(names: Iterable[str]) -> str:
@@ -82,7 +99,7 @@ def _choose_outputs(signature: Any, output_filter: Sequence[str]) -> list[str]:
 
 
 def predict(
-    model: LoadedModel,
+    model: Runnable,
     inputs: "Mapping[str, Array | TensorProto]",
     *,
     signature_name: str = "",

@@ -18,7 +18,9 @@ Array = npt.NDArray[Any]
 
 MAX_RANK: Final = 254
 # A few bytes of TensorProto can ask for any shape: its last value is repeated.
+# What a message carries itself may be as large as a message.
 MAX_TENSOR_BYTES: Final = 2**31
+MAX_REPEATED_BYTES: Final = 64 * 2**20
 
 _VALUE_FIELDS: Final = (
     "half_val",
@@ -33,6 +35,15 @@ _VALUE_FIELDS: Final = (
     "uint32_val",
     "uint64_val",
 )
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Returns `[2,3]`, as TensorFlow prints a shape.
+
+    Args:
+        shape: Sizes of the axes.
+    """
+    return f"[{','.join(map(str, shape))}]"
 
 
 def _shape(proto: "TensorProto") -> tuple[int, ...]:
@@ -76,6 +87,10 @@ def decode_tensor(proto: "TensorProto") -> Array:
         count *= size
     if count * itemsize > MAX_TENSOR_BYTES:
         raise ValueError("larger than this server reads")
+    if not proto.tensor_content:
+        given = max(len(getattr(proto, field)) for field in _VALUE_FIELDS)
+        if (count - given) * itemsize > MAX_REPEATED_BYTES:
+            raise ValueError("a large shape and little to fill it with")
     if is_string:
         if proto.tensor_content:
             raise ValueError("strings have no tensor_content")

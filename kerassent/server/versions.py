@@ -8,10 +8,29 @@ from kerassent.contract import SAVED_MODEL_FILE
 from kerassent.errors import ServingError, listed
 
 _VERSION: Final = re.compile(r"[0-9]+")
+_MAX_VERSION: Final = 2**63 - 1
 
 
-def find_newest_version(model_base_path: str) -> tuple[int, str]:
-    """Returns the highest version below a base path, and its directory.
+def find_versions(model_base_path: str) -> dict[int, str]:
+    """Returns the numbered children of a base path by their number.
+
+    As in TensorFlow Serving `007` is 7, and a child need not be a directory.
+
+    Args:
+        model_base_path: The directory that holds `1/`, `2/` and so on.
+
+    Raises:
+        OSError: If it cannot be listed.
+    """
+    return {
+        int(name): os.path.join(model_base_path, name)
+        for name in sorted(os.listdir(model_base_path), key=len, reverse=True)
+        if _VERSION.fullmatch(name) and int(name) <= _MAX_VERSION
+    }
+
+
+def check_base_path(model_base_path: str) -> None:
+    """Raises unless a base path has a version.
 
     Args:
         model_base_path: The directory that holds `1/`, `2/` and so on.
@@ -37,18 +56,16 @@ def find_newest_version(model_base_path: str) -> tuple[int, str]:
             f"{model_base_path!r} is one SavedModel, not a directory of "
             f"numbered versions. {fix}"
         )
-    names = sorted(os.listdir(model_base_path))
-    versions = {
-        int(name): os.path.join(model_base_path, name)
-        for name in names
-        if _VERSION.fullmatch(name)
-        and os.path.isdir(os.path.join(model_base_path, name))
-    }
+    try:
+        versions = find_versions(model_base_path)
+        names = sorted(os.listdir(model_base_path))
+    except OSError as error:
+        raise ServingError(
+            f"{model_base_path!r} cannot be read: {error.strerror}."
+        ) from error
     if not versions:
         found = f"It holds {listed(names)}." if names else "It is empty."
         raise ServingError(
             f"{model_base_path!r} has no numbered version directory. {found} "
             "Export a model there, or pass the directory that holds '1'."
         )
-    newest = max(versions)
-    return newest, versions[newest]

@@ -154,7 +154,6 @@ def model_base_path(tmp_path_factory):
     build_zoo(base / str(VERSION))
     (base / "00003").mkdir()
     (base / "notes").mkdir()
-    (base / "99").write_text("a file is no version")
     return base
 
 

@@ -9,10 +9,8 @@ import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -345,14 +343,3 @@ def test_health_is_serving(channel, service):
     stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service=service)
     assert stub.Check(request).status == 1
-
-
-def test_other_methods_are_unimplemented(prediction, model_service):
-    for call, request in (
-        (prediction.Classify, classification_pb2.ClassificationRequest()),
-        (
-            model_service.HandleReloadConfigRequest,
-            model_management_pb2.ReloadConfigRequest(),
-        ),
-    ):
-        assert refusal(call, request)[0] == grpc.StatusCode.UNIMPLEMENTED

@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 
 from kerassent.server import rest
+from kerassent.server.embedded import ServerOptions, start
+from kerassent.server.grpc_api import GrpcOptions
+from kerassent.server.lifecycle import LifecycleOptions
+from kerassent.server.model_config import ModelConfig
+from kerassent.server.servable import ServableOptions
 
 ROW = "Failed to process element: "
 
@@ -560,13 +565,6 @@ def test_bad_json_is_noticed_before_the_unknown_model(session, server):
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize("method", ["classify", "regress"])
-def test_other_methods_are_unimplemented(post, method):
-    status, message = error_of(post("{}", path=f":{method}"))
-    assert status == 501
-    assert method in message
-
-
 @pytest.mark.parametrize(
     "path", ["", "/versions/12", "/labels/ignored", "/METADATA"]
 )
@@ -686,13 +684,13 @@ def test_declared_body_beyond_the_limit_is_refused_unread(server):
     with socket.create_connection((host, int(port)), timeout=30) as raw:
         raw.sendall(
             b"POST /v1/models/zoo:predict HTTP/1.1\r\nHost: x\r\n"
-            b"Content-Length: 268435457\r\n\r\n"
+            b"Content-Length: 67108865\r\n\r\n"
         )
         answer = b""
         while not answer.endswith(b"}"):
             answer += raw.recv(65536)
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"larger than the 268435456 bytes that this server reads" in answer
+    assert b"larger than the 67108864 bytes that this server reads" in answer
 
 
 def test_connection_that_ends_within_a_body_harms_nothing(server, post):
@@ -707,18 +705,20 @@ def test_connection_that_ends_within_a_body_harms_nothing(server, post):
 
 @pytest.fixture
 def small_server(model_base_path):
-    """A server that reads 1000 bytes and waits 300 ms."""
-    from kerassent.server.embedded import listen
-    from kerassent.server.http_server import HttpServer
-    from kerassent.server.models import LoadedModel, ServedModels
-
-    models = ServedModels([LoadedModel("zoo", 12, str(model_base_path / "12"))])
-    app = rest.make_app(models, timeout_ms=300, max_body_bytes=1000)
-    http = HttpServer(app, listen("127.0.0.1", 0, "rest_api_port"), grace=1.0)
-    yield f"http://127.0.0.1:{http.port}/v1/models/zoo:predict"
-    http.begin_stop()
-    http.join()
-    models.close()
+    """A server that reads 1000 bytes, 1500 in all, and waits 300 ms."""
+    options = ServerOptions(
+        [ModelConfig("zoo", str(model_base_path))],
+        port=0,
+        rest_api_port=0,
+        grpc=GrpcOptions(),
+        rest=rest.RestOptions(
+            timeout_ms=300, max_body_bytes=1000, max_bodies_bytes=1500
+        ),
+        lifecycle=LifecycleOptions(poll_seconds=0),
+        servables=ServableOptions(),
+    )
+    with start(options) as server:
+        yield f"{server.rest_url}/v1/models/zoo:predict"
 
 
 def test_body_beyond_the_limit_is_refused(session, small_server):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from kerassent.errors import ServingError
-from kerassent.server.versions import find_newest_version
+from kerassent.server.versions import check_base_path, find_versions
 
 
 def make(base, *names):
@@ -12,9 +12,21 @@ def make(base, *names):
     return str(base)
 
 
-def test_highest_number_is_the_newest_version(tmp_path):
+def test_children_with_a_number_for_a_name_are_versions(tmp_path):
     base = make(tmp_path, "9", "00010", "2", "tmp-11", "-12", "v13", "١٤")
-    assert find_newest_version(base) == (10, f"{base}/00010")
+    (tmp_path / "15").write_text("a file counts, as in TensorFlow Serving")
+    (tmp_path / str(2**63)).mkdir()
+    assert find_versions(base) == {
+        9: f"{base}/9",
+        10: f"{base}/00010",
+        2: f"{base}/2",
+        15: f"{base}/15",
+    }
+
+
+def test_of_two_names_of_one_number_the_shorter_counts(tmp_path):
+    base = make(tmp_path, "007", "7", "07")
+    assert find_versions(base) == {7: f"{base}/7"}
 
 
 @pytest.mark.parametrize(
@@ -26,12 +38,12 @@ def test_highest_number_is_the_newest_version(tmp_path):
 )
 def test_base_path_without_versions_is_refused(tmp_path, names, message):
     with pytest.raises(ServingError, match=re.escape(message)):
-        find_newest_version(make(tmp_path, *names))
+        check_base_path(make(tmp_path, *names))
 
 
 def test_missing_base_path_is_refused(tmp_path):
     with pytest.raises(ServingError, match="There is no directory '.*nope'"):
-        find_newest_version(str(tmp_path / "nope"))
+        check_base_path(str(tmp_path / "nope"))
 
 
 def test_version_directory_itself_is_refused_with_its_parent(tmp_path):
@@ -40,7 +52,7 @@ def test_version_directory_itself_is_refused_with_its_parent(tmp_path):
     fix = re.escape(f"is one SavedModel, not a directory of numbered versions. "
                     f"Pass its parent, {str(tmp_path)!r}.")  # fmt: skip
     with pytest.raises(ServingError, match=fix):
-        find_newest_version(str(tmp_path / "1"))
+        check_base_path(str(tmp_path / "1"))
 
 
 def test_saved_model_without_a_version_is_refused_with_the_way_out(tmp_path):
@@ -48,4 +60,4 @@ def test_saved_model_without_a_version_is_refused_with_the_way_out(tmp_path):
     fix = re.escape(f"Move it into a numbered directory below and pass this "
                     f"path again: {str(tmp_path / '1')!r}.")  # fmt: skip
     with pytest.raises(ServingError, match=fix):
-        find_newest_version(str(tmp_path))
+        check_base_path(str(tmp_path))
