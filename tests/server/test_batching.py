@@ -1,0 +1,473 @@
+"""Batches: what is merged, when, and what is told to whom."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from kerassent.server.batching import BatchingSession, BatchThreads
+from kerassent.server.batching_parameters import BatchingParameters
+from kerassent.server.status import Code, StatusError
+
+
+class Doubling:
+    """A session that notes what it runs, and waits for a gate."""
+
+    def __init__(self):
+        self.runs = []
+        self.timeouts = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def run(self, feeds, fetches, *, timeout_ms=None):
+        self.runs.append({name: a.copy() for name, a in feeds.items()})
+        self.timeouts.append(timeout_ms)
+        self.entered.set()
+        assert self.gate.wait(20)
+        return [self.answer(name, feeds["x"]) for name in fetches]
+
+    def answer(self, name, x):
+        if name == "error":
+            raise StatusError(Code.INVALID_ARGUMENT, "no good")
+        if name == "bug":
+            raise ZeroDivisionError
+        if name == "scalar":
+            return np.float32(1)
+        if name == "short":
+            return x[:-1]
+        return 2 * x if name == "double" else -x
+
+
+@pytest.fixture
+def session():
+    return Doubling()
+
+
+@pytest.fixture
+def make(session):
+    opened = []
+
+    def make(threads=1, **parameters):
+        pool = BatchThreads(threads)
+        batching = BatchingSession(
+            session, BatchingParameters(**parameters), pool
+        )
+        opened.append((batching, pool))
+        return batching
+
+    yield make
+    session.gate.set()
+    for batching, pool in opened:
+        batching.close()
+        pool.close()
+
+
+def x(*values):
+    return {"x": np.array(values, np.float32)}
+
+
+class Call(threading.Thread):
+    def __init__(self, batching, feeds, fetches=("double",), **kwargs):
+        super().__init__()
+        self.work = lambda: batching.run(feeds, fetches, **kwargs)
+        self.answer = None
+        self.start()
+
+    def run(self):
+        try:
+            self.answer = self.work()
+        except StatusError as error:
+            self.answer = error
+
+    def result(self):
+        self.join(20)
+        assert not self.is_alive()
+        return self.answer
+
+
+def hold(batching, session):
+    """Occupies the only thread, so that others queue up."""
+    session.gate.clear()
+    session.entered.clear()
+    call = Call(batching, x(100))
+    assert session.entered.wait(20)
+    return call
+
+
+def queue(calls, batching):
+    """Starts calls one after the other, in order."""
+    started = []
+    for call in calls:
+        before = waiting(batching)
+        started.append(call())
+        deadline = time.monotonic() + 20
+        while waiting(batching) == before and started[-1].is_alive():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    return started
+
+
+def waiting(batching):
+    return sum(
+        len(batch.pieces)
+        for q in batching._queues.values()
+        for batch in q._batches
+    )
+
+
+def test_requests_that_wait_together_run_together(make, session):
+    batching = make(max_batch_size=4)
+    first = hold(batching, session)
+    calls = queue(
+        [
+            lambda: Call(batching, x(1, 2)),
+            lambda: Call(batching, x(3)),
+            lambda: Call(batching, x(4, 5)),
+        ],
+        batching,
+    )
+    session.gate.set()
+    assert first.result()[0].tolist() == [200]
+    answers = [call.result()[0].tolist() for call in calls]
+    assert answers == [[2, 4], [6], [8, 10]]
+    assert [run["x"].tolist() for run in session.runs] == [
+        [100],
+        [1, 2, 3],
+        [4, 5],
+    ]
+
+
+def test_full_batch_does_not_wait_and_another_waits_its_time(make, session):
+    batching = make(max_batch_size=2, batch_timeout_micros=300_000)
+    start = time.monotonic()
+    batching.run(x(1, 2), ["double"])
+    assert time.monotonic() - start < 0.2
+    batching.run(x(1), ["double"])
+    assert 0.3 < time.monotonic() - start < 5
+
+
+def test_outputs_come_in_the_order_asked_for(make, session):
+    batching = make()
+    values = batching.run(x(1, 2), ["negative", "double"])
+    assert [value.tolist() for value in values] == [[-1, -2], [2, 4]]
+    values = batching.run(x(3), ["double", "negative", "double"])
+    assert [value.tolist() for value in values] == [[6], [-3], [6]]
+
+
+def test_each_set_of_outputs_has_a_queue(make, session):
+    batching = make()
+    first = hold(batching, session)
+    calls = queue(
+        [
+            lambda: Call(batching, x(1), ["double"]),
+            lambda: Call(batching, x(2), ["negative"]),
+        ],
+        batching,
+    )
+    session.gate.set()
+    first.result()
+    assert [call.result()[0].tolist() for call in calls] == [[2], [-2]]
+    assert len(session.runs) == 3
+
+
+def test_batch_is_filled_up_to_an_allowed_size(make, session):
+    batching = make(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
+    first = hold(batching, session)
+    calls = queue(
+        [
+            lambda: Call(batching, x(1, 2)),
+            lambda: Call(batching, x(7, 8, 9)),
+        ],
+        batching,
+    )
+    session.gate.set()
+    first.result()
+    assert [call.result()[0].tolist() for call in calls] == [
+        [2, 4],
+        [14, 16, 18],
+    ]
+    # The last request's first row fills up.
+    assert session.runs[1]["x"].tolist() == [1, 2, 7, 8, 9, 7, 7, 7]
+
+
+def test_large_request_is_split_and_put_together(make, session):
+    batching = make(
+        max_batch_size=10,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=4,
+    )
+    first = hold(batching, session)
+    calls = queue(
+        [
+            lambda: Call(batching, x(1, 2, 3)),
+            lambda: Call(batching, x(*range(10, 16))),
+        ],
+        batching,
+    )
+    session.gate.set()
+    first.result()
+    assert calls[0].result()[0].tolist() == [2, 4, 6]
+    assert calls[1].result()[0].tolist() == [20, 22, 24, 26, 28, 30]
+    assert [run["x"].tolist() for run in session.runs[1:]] == [
+        [1, 2, 3, 10],
+        [11, 12, 13, 14],
+        [15],
+    ]
+
+
+def message(call):
+    return str(call.result())
+
+
+def test_full_queue_refuses(make, session):
+    batching = make(max_batch_size=2, max_enqueued_batches=2)
+    first = hold(batching, session)
+    calls = queue([lambda: Call(batching, x(1, 2)) for _ in range(2)], batching)
+    refused = Call(batching, x(5))
+    assert message(refused) == (
+        "UNAVAILABLE: The batch scheduling queue to which this task was "
+        "submitted is full; currently 2 batches enqueued and "
+        "max_enqueued_batches is 2"
+    )
+    session.gate.set()
+    for call in [first, *calls]:
+        assert isinstance(call.result(), list)
+
+
+def test_full_queue_refuses_with_splitting(make, session):
+    batching = make(
+        max_batch_size=10,
+        max_enqueued_batches=2,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=4,
+    )
+    first = hold(batching, session)
+    (call,) = queue([lambda: Call(batching, x(1, 2, 3, 4, 5))], batching)
+    assert message(Call(batching, x(*range(9)))) == (
+        "UNAVAILABLE: The batch scheduling queue to which this task was "
+        "submitted is full; task size is 9 but scheduling capacity is only 3 "
+        "(num_enqueued_batches=2, max_enqueued_batches=2, open_batch_size=1, "
+        "max_execution_batch_size=4)"
+    )
+    session.gate.set()
+    first.result()
+    assert call.result()[0].tolist() == [2, 4, 6, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("feeds", "expected"),
+    [
+        (
+            {"x": np.zeros(5)},
+            "Task size 5 is larger than maximum input batch size 4",
+        ),
+        (
+            {"x": np.float32(1)},
+            "Batching Run() input tensors must have at least one dimension",
+        ),
+        (
+            {"x": np.zeros(2), "z": np.zeros(3)},
+            "Batching Run() input tensors must have equal 0th-dimension size",
+        ),
+    ],
+)
+def test_request_that_cannot_be_merged_is_refused(make, feeds, expected):
+    with pytest.raises(StatusError) as caught:
+        make(max_batch_size=4).run(feeds, ["double"])
+    assert str(caught.value) == f"INVALID_ARGUMENT: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("fetch", "expected"),
+    [
+        ("error", "INVALID_ARGUMENT: no good"),
+        ("bug", "INTERNAL: ZeroDivisionError() in a batch"),
+        (
+            "scalar",
+            "FAILED_PRECONDITION: Batched output tensor has 0 dimensions",
+        ),
+        (
+            "short",
+            "FAILED_PRECONDITION: Batched output tensor's 0th dimension does "
+            "not equal the sum of the 0th dimension sizes of the input "
+            "tensors",
+        ),
+    ],
+)
+def test_error_is_everybodys(make, session, fetch, expected):
+    batching = make()
+    first = hold(batching, session)
+    calls = queue(
+        [lambda: Call(batching, x(1), [fetch]) for _ in range(2)], batching
+    )
+    session.gate.set()
+    first.result()
+    assert [message(call) for call in calls] == [expected] * 2
+    # The thread goes on.
+    assert batching.run(x(1), ["double"])[0].tolist() == [2]
+
+
+def test_other_shapes_merge_only_with_padding(make, session):
+    wide = {"x": np.ones((1, 3), np.float32)}
+    narrow = {"x": np.ones((2, 2), np.float32)}
+    batching = make()
+    first = hold(batching, session)
+    calls = queue(
+        [lambda: Call(batching, wide), lambda: Call(batching, narrow)],
+        batching,
+    )
+    session.gate.set()
+    first.result()
+    for call in calls:
+        assert message(call).startswith(
+            "FAILED_PRECONDITION: Tensors with name 'x' from different tasks "
+            "have different shapes and padding is turned off."
+        )
+    padding = make(pad_variable_length_inputs=True)
+    first = hold(padding, session)
+    calls = queue(
+        [lambda: Call(padding, wide), lambda: Call(padding, narrow)], padding
+    )
+    session.gate.set()
+    first.result()
+    assert session.runs[-1]["x"].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 0]]
+    assert calls[1].result()[0].tolist() == [[2, 2, 0], [2, 2, 0]]
+
+
+def test_request_that_waited_too_long_is_told(make, session):
+    batching = make()
+    first = hold(batching, session)
+    (late,) = queue([lambda: Call(batching, x(1), timeout_ms=50)], batching)
+    time.sleep(0.1)
+    session.gate.set()
+    first.result()
+    assert message(late) == (
+        "RESOURCE_EXHAUSTED: Run() timeout exceeded while waiting in batching "
+        "queue"
+    )
+    assert len(session.runs) == 1
+
+
+def test_run_has_the_longest_of_the_timeouts(make, session):
+    batching = make()
+    first = hold(batching, session)
+    queue(
+        [
+            lambda: Call(batching, x(1), timeout_ms=5_000),
+            lambda: Call(batching, x(2), timeout_ms=60_000),
+        ],
+        batching,
+    )
+    session.gate.set()
+    first.result()
+    deadline = time.monotonic() + 20
+    while len(session.timeouts) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    assert session.timeouts[0] is None
+    assert 50_000 < session.timeouts[1] <= 60_000
+
+
+def test_empty_request_is_run(make, session):
+    (answer,) = make(allowed_batch_sizes=(1000,)).run(x(), ["double"])
+    assert answer.shape == (0,)
+
+
+def test_texts_merge_whatever_their_length(make, session):
+    session.answer = lambda name, x: x
+    batching = make()
+    first = hold(batching, session)
+    texts = [np.array([b"a"], object), np.array([b"", b"\0" * 9], object)]
+    calls = queue(
+        [
+            lambda: Call(batching, {"x": texts[0]}),
+            lambda: Call(batching, {"x": texts[1]}),
+        ],
+        batching,
+    )
+    session.gate.set()
+    first.result()
+    assert [c.result()[0].tolist() for c in calls] == [[b"a"], [b"", b"\0" * 9]]
+
+
+# --- Parameters
+
+
+def test_parameters_are_read(tmp_path):
+    file = tmp_path / "batching.pbtxt"
+    file.write_text(
+        "max_batch_size { value: 128 } batch_timeout_micros { value: 0 }\n"
+        "max_enqueued_batches { value: 7 } num_batch_threads { value: 3 }\n"
+        'thread_pool_name { value: "pool" } allowed_batch_sizes: 32\n'
+        "allowed_batch_sizes: 64 pad_variable_length_inputs: true\n"
+        "enable_large_batch_splitting { value: true }\n"
+        "max_execution_batch_size { value: 64 }\n"
+    )
+    assert BatchingParameters.from_file(str(file)) == BatchingParameters(
+        max_batch_size=128,
+        batch_timeout_micros=0,
+        max_enqueued_batches=7,
+        num_batch_threads=3,
+        allowed_batch_sizes=(32, 64),
+        pad_variable_length_inputs=True,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=64,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "max_batch_size { value: 0 }",
+            "input_batch_size_limit must be positive; was 0",
+        ),
+        (
+            "num_batch_threads { value: 0 }",
+            "num_batch_threads must be positive; was 0",
+        ),
+        (
+            "batch_timeout_micros { value: -1 }",
+            "batch_timeout_micros must be non-negative; was -1",
+        ),
+        (
+            "max_enqueued_batches { value: 0 }",
+            "max_enqueued_batches must be positive; was 0",
+        ),
+        (
+            "allowed_batch_sizes: 4 allowed_batch_sizes: 2",
+            "allowed_batch_sizes entries must be monotonically increasing",
+        ),
+        (
+            "max_batch_size { value: 8 } allowed_batch_sizes: 4",
+            "Last entry in allowed_batch_sizes must match max_batch_size; "
+            "last entry was 4; expected 8",
+        ),
+        (
+            "max_batch_size { value: 8 } max_execution_batch_size { value: 9 }",
+            "When enable_large_batch_splitting is true, "
+            "input_batch_size_limit must be greater than or equal to "
+            "max_execution_batch_size.",
+        ),
+    ],
+)
+def test_parameters_are_refused(tmp_path, text, expected):
+    file = tmp_path / "batching.pbtxt"
+    file.write_text(text)
+    with pytest.raises(StatusError) as caught:
+        BatchingParameters.from_file(str(file))
+    assert str(caught.value) == f"INVALID_ARGUMENT: {expected}"
+
+
+def test_file_that_is_no_text_proto_is_named(tmp_path):
+    file = tmp_path / "batching.pbtxt"
+    file.write_bytes(b"max_batch_size 3")
+    with pytest.raises(StatusError, match="Invalid protobuf file: '.*pbtxt'"):
+        BatchingParameters.from_file(str(file))
+    file.write_bytes(b"\xff")
+    with pytest.raises(StatusError, match="Invalid protobuf file: '.*pbtxt'"):
+        BatchingParameters.from_file(str(file))
+    with pytest.raises(StatusError, match="NOT_FOUND: .*; No such file"):
+        BatchingParameters.from_file(str(tmp_path / "none"))
