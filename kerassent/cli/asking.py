@@ -205,7 +205,16 @@ def inspect(path: str, as_json: bool) -> None:
 @click.argument("path")
 @click.option("--model-name", help="Default: the last part of PATH.")
 @click.option(
-    "--host", default=contract.LOOPBACK, show_default=True, help="To bind to."
+    "--engine",
+    type=click.Choice(["auto", "tensorflow_model_server", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="What serves: auto takes tensorflow_model_server where it is "
+    "installed and --host is not given.",
+)
+@click.option(
+    "--host",
+    help="To bind to; only the embedded server can choose. Default: localhost.",
 )
 @click.option(
     "--port",
@@ -221,39 +230,89 @@ def inspect(path: str, as_json: bool) -> None:
     show_default=True,
     help="For REST; 0 takes a free one.",
 )
+@click.option(
+    "--batching/--no-batching",
+    help="Run requests that come together together, as the version's "
+    "batching_params.pbtxt says.",
+)
 def serve(
-    path: str, model_name: str | None, host: str, port: int, rest_api_port: int
+    path: str,
+    model_name: str | None,
+    engine: str,
+    host: str | None,
+    port: int,
+    rest_api_port: int,
+    batching: bool,
 ) -> None:
     """Serve an export as TensorFlow Serving does.
 
     PATH is the model's base path, such as models/sentiment.
     """
     from kerassent.server import serve as start
+    from kerassent.server.binary import find_binary, run_binary
+
+    binary = find_binary(engine, host)
+    if binary is not None:
+        run_binary(
+            binary,
+            path,
+            model_name=model_name,
+            port=port,
+            rest_api_port=rest_api_port,
+            batching=batching,
+            say=lambda name, grpc_url, rest_url: _say_where(
+                name,
+                grpc_url,
+                rest_url,
+                curl_line(rest_url, name),
+                note=_ALL_INTERFACES,
+            ),
+        )
 
     def stop(signum: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     start_tensorflow()
-    with start(
-        path,
-        model_name=model_name,
-        host=host,
-        port=port,
-        rest_api_port=rest_api_port,
-    ) as server:
-        click.echo(
-            f"Serving {server.model_name} version {server.version}\n"
-            f"  gRPC  {server.grpc_url}\n"
-            f"  REST  {server.rest_url}\n"
-            f"Ask it:\n  {curl_line(server.rest_url, server.model_name)}\n"
-            "Ctrl-C stops.",
-            err=True,
-        )
-        try:
+    try:
+        with start(
+            path,
+            model_name=model_name,
+            host=host or contract.LOCALHOST,
+            port=port,
+            rest_api_port=rest_api_port,
+            batching=batching,
+        ) as server:
+            _say_where(
+                f"{server.model_name} version {server.version}",
+                server.grpc_url,
+                server.rest_url,
+                curl_line(server.rest_url, server.model_name),
+                note="Ctrl-C stops.",
+            )
             server.wait()
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+
+
+_ALL_INTERFACES = (
+    "This is tensorflow_model_server, which listens on all interfaces of this "
+    "machine; `--engine embedded` listens on the loopback only.\n"
+    "Ctrl-C stops."
+)
+
+
+def _say_where(
+    what: str, grpc_url: str, rest_url: str, curl: str, *, note: str
+) -> None:
+    click.echo(
+        f"Serving {what}\n"
+        f"  gRPC  {grpc_url}\n"
+        f"  REST  {rest_url}\n"
+        f"Ask it:\n  {curl}\n"
+        f"{note}",
+        err=True,
+    )
 
 
 def curl_line(rest_url: str, model_name: str) -> str:

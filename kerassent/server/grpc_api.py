@@ -43,6 +43,13 @@ MAX_MESSAGE_LENGTH: Final = 1024
 THREADS: Final = max(64, 4 * (os.cpu_count() or 1))
 _INT32_MAX: Final = 2**31 - 1
 _STATUS_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+_CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
+    "grpc.max_receive_message_length": _INT32_MAX,
+    "grpc.max_send_message_length": -1,
+    # Otherwise a second server on the same port would start, and each would
+    # get a part of the calls.
+    "grpc.so_reuseport": 0,
+}
 
 _Response = TypeVar("_Response")
 
@@ -345,14 +352,12 @@ class GrpcServer:
         )
         self._server = grpc.server(
             self._threads,
-            options=[
-                ("grpc.max_receive_message_length", _INT32_MAX),
-                ("grpc.max_send_message_length", -1),
-                # Otherwise a second server on the same port would start, and
-                # each would get a part of the calls.
-                ("grpc.so_reuseport", 0),
-                *options.channel_arguments,
-            ],
+            # Of two values for one name gRPC would take the first.
+            options=list(
+                (
+                    {**_CHANNEL_ARGUMENTS, **dict(options.channel_arguments)}
+                ).items()
+            ),
         )
         self._health: health.HealthServicer | None = None
         self._add_services(models, metrics, options)

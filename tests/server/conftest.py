@@ -1,5 +1,6 @@
 """One server for all tests: a tiny model with a signature for each case."""
 
+import contextlib
 import os
 
 import pytest
@@ -14,6 +15,25 @@ def build_zoo(path):
 
     text = tf.TensorSpec([None], tf.string, name="text")
     x = tf.TensorSpec([None], tf.float32, name="x")
+
+    examples = tf.TensorSpec([None], tf.string, name="inputs")
+
+    def read_examples(serialized):
+        """The feature `x`, or as many bytes as the feature `text` has."""
+        features = tf.io.parse_example(
+            serialized,
+            {
+                "x": tf.io.FixedLenFeature([], tf.float32, 0.0),
+                "n": tf.io.FixedLenFeature([], tf.int64, 0),
+                "text": tf.io.FixedLenFeature([], tf.string, ""),
+            },
+        )
+        length = tf.strings.length(features["text"])
+        return (
+            features["x"]
+            + tf.cast(features["n"], tf.float32)
+            + tf.cast(length, tf.float32)
+        )
 
     class Zoo(tf.Module):
         def __init__(self):
@@ -91,6 +111,31 @@ def build_zoo(path):
         def half_out(self, x):
             return {"y": tf.cast(x, tf.float16)}
 
+        @tf.function(input_signature=[examples])
+        def classify(self, inputs):
+            x = read_examples(inputs)
+            return {
+                "classes": tf.repeat([["neg", "pos"]], tf.size(x), axis=0),
+                "scores": tf.stack([1 - x, x], axis=1),
+            }
+
+        @tf.function(input_signature=[examples])
+        def classes_only(self, inputs):
+            return {"classes": self.classify(inputs)["classes"]}
+
+        @tf.function(input_signature=[examples])
+        def flat_scores(self, inputs):
+            return {"scores": read_examples(inputs)}
+
+        @tf.function(input_signature=[examples])
+        def regress(self, inputs):
+            return {"outputs": 2 * read_examples(inputs)}
+
+        @tf.function(input_signature=[examples])
+        def wide_regress(self, inputs):
+            x = read_examples(inputs)
+            return {"outputs": tf.stack([x, x], axis=1)}
+
         @tf.function(input_signature=[x])
         def scalar_out(self, x):
             return {"y": tf.reduce_sum(x)}
@@ -122,7 +167,8 @@ def build_zoo(path):
         name: getattr(zoo, name)
         for name in (
             "echo echo_bytes half_plus_two add matrix numbers half_in "
-            "half_out scalar_out unequal_out no_input wait_for_ever long_error"
+            "half_out scalar_out unequal_out no_input wait_for_ever long_error "
+            "classify classes_only flat_scores regress wide_regress"
         ).split()
     }
     tf.saved_model.save(
@@ -163,6 +209,37 @@ def server(model_base_path):
 
     with serve(model_base_path, port=0, rest_api_port=0) as running:
         yield running
+
+
+@pytest.fixture
+def start_server(model_base_path):
+    """A function that starts a server of the zoo with other options."""
+    from kerassent.server.embedded import ServerOptions, start
+    from kerassent.server.grpc_api import GrpcOptions
+    from kerassent.server.lifecycle import LifecycleOptions
+    from kerassent.server.model_config import ModelConfig
+    from kerassent.server.rest import RestOptions
+    from kerassent.server.servable import ServableOptions
+
+    with contextlib.ExitStack() as stack:
+
+        def start_one(**options):
+            defaults = {
+                "configs": [ModelConfig(MODEL, str(model_base_path))],
+                "port": 0,
+                "rest_api_port": 0,
+                "grpc": GrpcOptions(),
+                "rest": RestOptions(),
+                "lifecycle": LifecycleOptions(
+                    poll_seconds=0.05, max_load_retries=0
+                ),
+                "servables": ServableOptions(),
+            }
+            return stack.enter_context(
+                start(ServerOptions(**defaults | options))
+            )
+
+        yield start_one
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 
 from kerassent.server import rest
-from kerassent.server.embedded import ServerOptions, start
-from kerassent.server.grpc_api import GrpcOptions
-from kerassent.server.lifecycle import LifecycleOptions
-from kerassent.server.model_config import ModelConfig
-from kerassent.server.servable import ServableOptions
 
 ROW = "Failed to process element: "
 
@@ -704,21 +699,13 @@ def test_connection_that_ends_within_a_body_harms_nothing(server, post):
 
 
 @pytest.fixture
-def small_server(model_base_path):
+def small_server(start_server):
     """A server that reads 1000 bytes, 1500 in all, and waits 300 ms."""
-    options = ServerOptions(
-        [ModelConfig("zoo", str(model_base_path))],
-        port=0,
-        rest_api_port=0,
-        grpc=GrpcOptions(),
-        rest=rest.RestOptions(
-            timeout_ms=300, max_body_bytes=1000, max_bodies_bytes=1500
-        ),
-        lifecycle=LifecycleOptions(poll_seconds=0),
-        servables=ServableOptions(),
+    options = rest.RestOptions(
+        timeout_ms=300, max_body_bytes=1000, max_bodies_bytes=1500
     )
-    with start(options) as server:
-        yield f"{server.rest_url}/v1/models/zoo:predict"
+    server = start_server(rest=options)
+    return f"{server.rest_url}/v1/models/zoo:predict"
 
 
 def test_body_beyond_the_limit_is_refused(session, small_server):
