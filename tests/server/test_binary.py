@@ -1,4 +1,4 @@
-"""`kerassent serve --engine`: a script stands in for a binary that is absent."""
+"""`kerassent serve --engine`; a script stands in for an absent binary."""
 
 import os
 import subprocess

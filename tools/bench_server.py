@@ -1,0 +1,330 @@
+"""Times the embedded server beside the session that it runs.
+
+Run it when the server, gRPC or TensorFlow change, on an idle machine, with the
+base path of an export:
+
+    python tools/bench_server.py models/sentiment [--clients 16] [--rounds 5]
+
+Rows take turns:
+
+- `session`: the newest version's session called in a process of its own, with
+  batches of as many short reviews as there are clients;
+- `grpc`, `rest`: `kerassent-model-server` with batching, and that many clients
+  that send one short review after the other;
+- `session_one`, `grpc_one`, `rest_one`: one review at a time, the latter two
+  from a server without batching.
+
+No two texts are alike. The clients are threads of this process, and the time
+that its processor spends on them is taken off: on a machine of two cores a
+server that has the cores to itself is faster by that. Both figures are shown.
+
+The last line is a JSON object: texts a second, how much of the session's
+throughput that is, milliseconds of one review and how much of them is the
+server's (median, least and most of the rounds).
+"""
+
+import argparse
+import http.client
+import itertools
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from bench_train import processor, spread
+from bench_turns import Turns, take_turns
+
+# 16 tokens with [CLS] and [SEP]; a number makes each another text.
+SHORT = "A wonderful film {} , and I would gladly see it once again !"
+NUM_ONE = 100
+START_SECONDS = 120
+
+_numbers = itertools.count(1)
+
+
+def main() -> None:
+    """Parses the command line and does it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="an export's base path")
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--session", action="store_true", help=argparse.SUPPRESS
+    )
+    options = parser.parse_args()
+    if options.session:
+        take_turns(session_rows(options))
+    else:
+        print(json.dumps(measured(options)))
+
+
+def newest(model: str) -> pathlib.Path:
+    """Returns the newest version's directory."""
+    versions = [p for p in pathlib.Path(model).iterdir() if p.name.isdigit()]
+    return max(versions, key=lambda path: int(path.name))
+
+
+def session_rows(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the rows of the session in a process of its own."""
+    import numpy as np
+
+    from kerassent.server.models import LoadedModel
+
+    path = newest(options.model)
+    model = LoadedModel("m", int(path.name), str(path))
+    signature = model.signatures["serving_default"]
+    feed = signature.inputs["text"].name
+    fetches = [output.name for output in signature.outputs.values()]
+    # Another process counts from 1, too, and the texts are as many.
+    numbers = itertools.count(10**6)
+
+    def run(size: int) -> float:
+        texts = np.empty(size, object)
+        texts[:] = [SHORT.format(next(numbers)).encode() for _ in range(size)]
+        start = time.perf_counter()
+        model.run({feed: texts}, fetches)
+        return time.perf_counter() - start
+
+    def warm_up() -> None:
+        for size in (1, options.clients) * 5:
+            run(size)
+
+    def batches() -> float:
+        """Returns seconds for a text."""
+        end = time.perf_counter() + options.seconds
+        taken = []
+        while time.perf_counter() < end:
+            taken.append(run(options.clients))
+        return sum(taken) / len(taken) / options.clients
+
+    def one() -> float:
+        return statistics.median(run(1) for _ in range(NUM_ONE))
+
+    return {"session": (warm_up, batches), "session_one": (warm_up, one)}
+
+
+class Server:
+    """A `kerassent-model-server` in a process of its own.
+
+    Args:
+        model: The base path.
+        flags: What else it is told.
+    """
+
+    def __init__(self, model: str, *flags: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.rest_port = free.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from kerassent.server.flags import main; "
+                "sys.exit(main())",
+                f"--port={self.port}",
+                f"--rest_api_port={self.rest_port}",
+                "--model_name=m",
+                f"--model_base_path={os.path.abspath(model)}",
+                *flags,
+            ],
+            stderr=subprocess.DEVNULL,
+            env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ,
+        )
+
+    def __enter__(self) -> "Server":
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                rest_asker(self)("warm")
+            except OSError:
+                if time.monotonic() > deadline or self._process.poll():
+                    raise
+                time.sleep(0.2)
+            else:
+                return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def rest_asker(server: Server) -> Any:
+    """Returns what asks one text over a connection that stays open."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port)
+
+    def ask(text: str) -> bytes:
+        body = json.dumps({"instances": [text]})
+        connection.request("POST", "/v1/models/m:predict", body)
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status != 200:
+            raise SystemExit(f"REST answers {response.status}: {answer!r}")
+        return answer
+
+    return ask
+
+
+def grpc_asker(channel: Any) -> Any:
+    """Returns what asks one text; the answer is not parsed."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    tensor = request.inputs["text"]
+    tensor.dtype = tf.string.as_datatype_enum
+    tensor.tensor_shape.dim.add(size=1)
+    tensor.string_val.append(b"")
+
+    def ask(text: str) -> bytes:
+        tensor.string_val[0] = text.encode()
+        answer: bytes = call(request.SerializeToString())
+        return answer
+
+    return ask
+
+
+def load(askers: list[Any], seconds: float) -> tuple[float, float]:
+    """Returns texts a second as seen, and with the clients' time taken off."""
+    counts = [0] * len(askers)
+    failures: list[BaseException] = []
+    end = time.perf_counter() + seconds
+
+    def work(index: int) -> None:
+        ask = askers[index]
+        try:
+            while time.perf_counter() < end:
+                ask(SHORT.format(next(_numbers)))
+                counts[index] += 1
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=work, args=(index,))
+        for index in range(len(askers))
+    ]
+    start, cpu = time.perf_counter(), time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = time.perf_counter() - start
+    cpu = time.process_time() - cpu
+    if failures:
+        raise SystemExit(f"A client failed: {failures[0]!r}")
+    cores = len(os.sched_getaffinity(0))
+    return sum(counts) / taken, sum(counts) / (taken - cpu / cores)
+
+
+def one_by_one(ask: Any) -> float:
+    """Returns the median of seconds for a text."""
+    taken = []
+    for _ in range(NUM_ONE):
+        text = SHORT.format(next(_numbers))
+        start = time.perf_counter()
+        ask(text)
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the figures."""
+    import grpc
+
+    figures: dict[str, list[float]] = {}
+
+    def note(row: str, value: float) -> None:
+        figures.setdefault(row, []).append(value)
+        print(f"{row}: {value:.5g}", flush=True)
+
+    with ExitStack() as stack:
+        parameters = stack.enter_context(
+            tempfile.NamedTemporaryFile("w", suffix=".pbtxt")
+        )
+        # A closed loop: who is answered asks again at once.
+        parameters.write(
+            f"max_batch_size {{ value: {options.clients} }}\n"
+            "batch_timeout_micros { value: 2000 }\n"
+            "num_batch_threads { value: 2 }\n"
+            "max_enqueued_batches { value: 100 }\n"
+        )
+        parameters.flush()
+        session = stack.enter_context(
+            Turns([sys.executable, *sys.argv, "--session"])
+        )
+        batching = stack.enter_context(
+            Server(
+                options.model,
+                "--enable_batching",
+                f"--batching_parameters_file={parameters.name}",
+            )
+        )
+        plain = stack.enter_context(Server(options.model))
+        channels = {
+            server: stack.enter_context(
+                grpc.insecure_channel(f"127.0.0.1:{server.port}")
+            )
+            for server in (batching, plain)
+        }
+        crowds = {
+            "grpc": [
+                grpc_asker(channels[batching]) for _ in range(options.clients)
+            ],
+            "rest": [rest_asker(batching) for _ in range(options.clients)],
+        }
+        ones = {
+            "grpc_one": grpc_asker(channels[plain]),
+            "rest_one": rest_asker(plain),
+        }
+        session.warm_up("session")
+        for crowd in crowds.values():
+            load(crowd, 1.0)
+        for ask in ones.values():
+            one_by_one(ask)
+        for _ in range(options.rounds):
+            note("session", 1 / session.run("session"))
+            for row, crowd in crowds.items():
+                seen, alone = load(crowd, options.seconds)
+                note(f"{row}_seen", seen)
+                note(row, alone)
+            note("session_one", 1e3 * session.run("session_one"))
+            for row, ask in ones.items():
+                note(row, 1e3 * one_by_one(ask))
+
+    def shares(row: str) -> dict[str, float]:
+        pairs = zip(figures[row], figures["session"], strict=True)
+        return spread([100 * ours / theirs for ours, theirs in pairs])
+
+    def over(row: str) -> dict[str, float]:
+        pairs = zip(figures[row], figures["session_one"], strict=True)
+        return spread([ours - theirs for ours, theirs in pairs])
+
+    rows = ("session", "grpc", "grpc_seen", "rest", "rest_seen")
+    return {
+        "clients": options.clients,
+        "rounds": options.rounds,
+        "cores": os.cpu_count(),
+        "processor": processor(),
+        "texts_per_second": {row: spread(figures[row]) for row in rows},
+        "percent_of_session": {row: shares(row) for row in rows[1:]},
+        "one_ms": {
+            row: spread(figures[row])
+            for row in ("session_one", "grpc_one", "rest_one")
+        },
+        "over_session_ms": {row: over(row) for row in ones},
+    }
+
+
+if __name__ == "__main__":
+    main()
