@@ -137,7 +137,6 @@ class Server:
                 f"--model_base_path={os.path.abspath(model)}",
                 *flags,
             ],
-            stderr=subprocess.DEVNULL,
             env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ,
         )
 
@@ -254,7 +253,10 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         )
         # A closed loop: who is answered asks again at once.
         parameters.write(
-            f"max_batch_size {{ value: {options.clients} }}\n"
+            # An export's warmup requests have up to 32 texts.
+            f"max_batch_size {{ value: {max(32, options.clients)} }}\n"
+            "enable_large_batch_splitting { value: true }\n"
+            f"max_execution_batch_size {{ value: {options.clients} }}\n"
             "batch_timeout_micros { value: 2000 }\n"
             "num_batch_threads { value: 2 }\n"
             "max_enqueued_batches { value: 100 }\n"

@@ -162,7 +162,6 @@ def vanish(rest_port: int, text: str) -> None:
 def soak(options: argparse.Namespace, base: pathlib.Path) -> dict[str, Any]:
     """Returns what happened."""
     import grpc
-
     from bench_server import Server
 
     texts, answers = texts_and_answers(options.export)

@@ -2,6 +2,11 @@
 
 import contextlib
 import os
+import shutil
+import socket
+import subprocess
+import time
+import types
 
 import pytest
 
@@ -203,12 +208,79 @@ def model_base_path(tmp_path_factory):
     return base
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+@contextlib.contextmanager
+def run_binary(binary, base_path):
+    """The real server in a process, as far as the tests need it."""
+    import requests
+
+    port, rest_port = free_port(), free_port()
+    command = [
+        binary,
+        f"--port={port}",
+        f"--rest_api_port={rest_port}",
+        f"--model_name={MODEL}",
+        f"--model_base_path={base_path}",
+        "--enable_grpc_healthcheck_service=true",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        server = types.SimpleNamespace(
+            grpc_url=f"grpc://127.0.0.1:{port}",
+            rest_url=f"http://127.0.0.1:{rest_port}",
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(requests.ConnectionError):
+                    requests.get(f"{server.rest_url}/v1/models/zoo", timeout=5)
+                    break
+                assert process.poll() is None, "the real server ended"
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield server
+        finally:
+            process.kill()
+
+
+# What the contract tests are run against.
+ENGINES = ["embedded"]
+if shutil.which("tensorflow_model_server"):
+    ENGINES.append("tensorflow_model_server")
+
+
 @pytest.fixture(scope="session")
-def server(model_base_path):
+def embedded_server(model_base_path):
     from kerassent.server import serve
 
     with serve(model_base_path, port=0, rest_api_port=0) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def real_server(model_base_path):
+    binary = shutil.which("tensorflow_model_server")
+    with run_binary(binary, model_base_path) as running:
+        yield running
+
+
+def pytest_generate_tests(metafunc):
+    """Runs contract tests against every engine, the others against ours."""
+    if "engine" in metafunc.fixturenames:
+        is_contract = "test_contract_" in metafunc.module.__name__
+        metafunc.parametrize(
+            "engine", ENGINES if is_contract else ["embedded"], scope="session"
+        )
+
+
+@pytest.fixture(scope="session")
+def server(engine, request):
+    """A server of the zoo: the embedded one, or the real one."""
+    name = "embedded_server" if engine == "embedded" else "real_server"
+    return request.getfixturevalue(name)
 
 
 @pytest.fixture

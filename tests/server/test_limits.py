@@ -16,6 +16,10 @@ from kerassent.server.embedded import listen
 from kerassent.server.http_server import HttpServer, ImpatientProtocol
 
 
+def error_of(response):
+    return response.status_code, response.json()["error"]
+
+
 class Hasty(ImpatientProtocol):
     head_seconds = 0.3
     pause_seconds = 0.3
@@ -237,3 +241,62 @@ def test_last_value_is_still_repeated(channel):
     request.inputs["x"].CopyFrom(tensor)
     answer = stub.Predict(request, timeout=30).outputs["y"].float_val
     assert list(answer) == [3.0] + [4.0] * 999
+
+
+# --- Bodies
+
+
+def test_gzip_is_inflated_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(rest, "MAX_INFLATED_BYTES", 1000)
+    assert rest.inflate(gzip.compress(b"a" * 1000)) == b"a" * 1000
+    assert rest.inflate(gzip.compress(b"a" * 1001)) == b""
+
+
+def test_declared_body_beyond_the_limit_is_refused_unread(server):
+    host, port = server.rest_url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as raw:
+        raw.sendall(
+            b"POST /v1/models/zoo:predict HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Length: 67108865\r\n\r\n"
+        )
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += raw.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"larger than the 67108864 bytes that this server reads" in answer
+
+
+@pytest.fixture
+def small_server(start_server):
+    """A server that reads 1000 bytes, 1500 in all, and waits 300 ms."""
+    options = rest.RestOptions(
+        timeout_ms=300, max_body_bytes=1000, max_bodies_bytes=1500
+    )
+    server = start_server(rest=options)
+    return f"{server.rest_url}/v1/models/zoo:predict"
+
+
+def test_body_beyond_the_limit_is_refused(session, small_server):
+    fits = '{"instances": ["bad"]}'.ljust(1000)
+    assert session.post(small_server, data=fits, timeout=30).ok
+    for body in (fits + " ", iter([fits.encode(), b" "])):
+        response = session.post(small_server, data=body, timeout=30)
+        assert error_of(response) == (
+            413,
+            "The request body is larger than the 1000 bytes that this server "
+            "reads. Send fewer instances in a request.",
+        )
+
+
+def test_timeout_is_504(session, small_server):
+    start = time.monotonic()
+    response = session.post(
+        small_server,
+        data='{"signature_name": "wait_for_ever", "instances": [1]}',
+        timeout=30,
+    )
+    assert error_of(response) == (
+        504,
+        "Timed out waiting for notification",
+    )
+    assert 0.25 < time.monotonic() - start < 5
