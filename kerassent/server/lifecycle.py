@@ -296,17 +296,23 @@ class ServedModels:
         """Starts what is to be loaded or unloaded; the condition is held."""
         if self._closing.is_set():
             return
-        for version in model.versions:
-            if version.aspired and version.state == State.START:
-                version.state = State.LOADING
-                self._start(self._load_version, model, version)
+        # One that nobody wants any more is done first: where versions come
+        # faster than they load, they would pile up.
+        if not any(
+            v.state == State.LOADING and not v.aspired for v in model.versions
+        ):
+            for version in model.versions:
+                if version.aspired and version.state == State.START:
+                    version.state = State.LOADING
+                    self._start(self._load_version, model, version)
         aspired = [v for v in model.versions if v.aspired]
+        going = [v for v in model.available() if not v.aspired]
         if aspired and not any(v.state == State.AVAILABLE for v in aspired):
-            return
-        for version in model.available():
-            if not version.aspired:
-                version.state = State.UNLOADING
-                self._start(self._unload_version, model, version)
+            # Somebody has to answer: the newest of those that must go.
+            going = sorted(going, key=lambda v: v.number)[:-1]
+        for version in going:
+            version.state = State.UNLOADING
+            self._start(self._unload_version, model, version)
         self._changed.notify_all()
 
     def _start(

@@ -197,6 +197,35 @@ def test_broken_version_does_not_hold_up_a_later_one(
     wait_until(lambda: states(models)[2] == State.END)
 
 
+def test_versions_that_come_faster_than_they_load_do_not_pile_up(
+    make_models, loader, tmp_path
+):
+    publish(tmp_path, 1)
+    models = make_models()
+    models.configure([config(tmp_path)])
+
+    def count(state):
+        return list(states(models).values()).count(state)
+
+    for version in range(2, 7):
+        # The one before is loading, and wanted no more when it is ready.
+        loader.gate.clear()
+        publish(tmp_path, version)
+        wait_until(lambda v=version: v in states(models))
+        assert count(State.AVAILABLE) <= 2
+        assert count(State.LOADING) <= 1
+        publish(tmp_path, 10 * version)
+        wait_until(lambda v=version: 10 * v in states(models))
+        tries = len(loader.tries)
+        loader.gate.set()
+        wait_until(lambda n=tries: len(loader.tries) > n)
+        shutil.rmtree(tmp_path / str(10 * version))
+        wait_until(lambda: count(State.AVAILABLE) == 1)
+        assert version_of(models) > 0
+    wait_until(lambda: states(models)[6] == State.AVAILABLE)
+    assert version_of(models) == 6
+
+
 def test_load_is_tried_again(make_models, loader, tmp_path):
     publish(tmp_path, 1)
     loader.failures[1] = 2
@@ -449,3 +478,44 @@ def test_versions_change_under_load_without_a_failed_request(tmp_path):
         for asker in askers:
             asker.join()
     assert failures == []
+
+
+def test_version_that_goes_leaves_no_memory_behind(tmp_path):
+    from kerassent.server.models import LoadedModel
+
+    class Heavy(tf.Module):
+        def __init__(self):
+            super().__init__()
+            # A constant is in the graph, too.
+            self.constant = tf.random.normal([5_000_000])
+            self.variable = tf.Variable(self.constant)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        def serve(self, x):
+            return {"y": x + self.variable[0] + self.constant[0]}
+
+    heavy = Heavy()
+    tf.saved_model.save(
+        heavy, str(tmp_path), signatures={"serving_default": heavy.serve}
+    )
+
+    def load_and_close():
+        model = LoadedModel("m", 1, str(tmp_path))
+        model.close()
+        model.close()
+        with pytest.raises(StatusError, match="CANCELLED: Session has been"):
+            model.run({}, [])
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("reads /proc")
+    for _ in range(2):
+        load_and_close()
+    before = resident()
+    for _ in range(5):
+        load_and_close()
+    # Each has 40 MB at least.
+    assert resident() - before < 60e6
