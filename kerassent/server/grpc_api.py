@@ -41,10 +41,13 @@ HEALTH_NAMES: Final = ("", "ModelService", "PredictionService")
 MAX_MESSAGE_LENGTH: Final = 1024
 # A thread waits for each request, and batches want many at a time.
 THREADS: Final = max(64, 4 * (os.cpu_count() or 1))
+# TensorFlow Serving reads messages of up to 2 GiB, and any number at a time.
+MAX_MESSAGE_BYTES: Final = 256 * 2**20
+MAX_CALLS: Final = 1000
 _INT32_MAX: Final = 2**31 - 1
 _STATUS_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _CHANNEL_ARGUMENTS: Final[dict[str, int | str]] = {
-    "grpc.max_receive_message_length": _INT32_MAX,
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": -1,
     # Otherwise a second server on the same port would start, and each would
     # get a part of the calls.
@@ -352,6 +355,7 @@ class GrpcServer:
         )
         self._server = grpc.server(
             self._threads,
+            maximum_concurrent_rpcs=max(MAX_CALLS, options.max_threads),
             # Of two values for one name gRPC would take the first.
             options=list(
                 (

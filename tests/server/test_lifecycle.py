@@ -519,3 +519,38 @@ def test_version_that_goes_leaves_no_memory_behind(tmp_path):
         load_and_close()
     # Each has 40 MB at least.
     assert resident() - before < 60e6
+
+
+def test_op_that_is_missing_fails_the_load_and_is_named(tmp_path):
+    """Before any request, as this TensorFlow's import of a graph finds it."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    from kerassent.errors import ServingError
+    from kerassent.server import serve
+
+    class Lower(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+        def serve(self, text):
+            return {"lower": tf.strings.lower(text)}
+
+    lower = Lower()
+    tf.saved_model.save(
+        lower,
+        str(tmp_path / "1"),
+        signatures={"serving_default": lower.serve},
+    )
+    file = tmp_path / "1" / "saved_model.pb"
+    saved = SavedModel.FromString(file.read_bytes())
+    renamed = 0
+    for function in saved.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            if node.op == "StringLower":
+                node.op = "NoSuchLower"
+                renamed += 1
+    assert renamed
+    file.write_bytes(saved.SerializeToString())
+    with pytest.raises(
+        ServingError,
+        match="NOT_FOUND: Op type not registered 'NoSuchLower' in binary",
+    ):
+        serve(tmp_path, model_name="m", port=0, rest_api_port=0)

@@ -230,6 +230,18 @@ def test_tensor_that_lies_about_its_shape_is_refused(channel, dtype, dims):
     assert time.monotonic() - start < 5
 
 
+def test_message_beyond_the_limit_is_refused(channel):
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "zoo"
+    tensor = TensorProto(dtype=7, string_val=[b"x" * (256 * 2**20)])
+    tensor.tensor_shape.dim.add(size=1)
+    request.inputs["text"].CopyFrom(tensor)
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Predict(request, timeout=60)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 def test_last_value_is_still_repeated(channel):
     """As C++ TensorFlow reads a shape with too few values."""
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
