@@ -402,6 +402,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signum, _exit_cleanly)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kerassent.server").setLevel(logging.INFO)
+    # It warns of each malformed request, which anybody can send.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         options = _read_options(flags)
         server = start(options)
