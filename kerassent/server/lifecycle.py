@@ -419,7 +419,10 @@ class ServedModels:
             version.users += 1
             servable = version.servable
         try:
-            assert servable is not None  # noqa: S101 - AVAILABLE has one
+            if servable is None:  # `close` was faster
+                raise StatusError(
+                    Code.UNAVAILABLE, "The server is being stopped."
+                )
             yield servable
         finally:
             with self._changed:
