@@ -226,6 +226,25 @@ def test_versions_that_come_faster_than_they_load_do_not_pile_up(
     assert version_of(models) == 6
 
 
+def test_of_superseded_versions_only_the_newest_answers(
+    make_models, loader, tmp_path
+):
+    publish(tmp_path, 1, 2)
+    models = make_models()
+    models.configure([config(tmp_path, policy=VersionPolicy("all"))])
+    wait_until(lambda: list(states(models).values()) == [30, 30])
+    loader.gate.clear()
+    publish(tmp_path, 3)
+    # Only 3 is wanted now, and it is not ready: 1 need not wait for it.
+    models.configure([config(tmp_path)])
+    wait_until(lambda: states(models)[1] == State.END)
+    assert states(models)[3] == State.LOADING
+    assert version_of(models) == 2
+    loader.gate.set()
+    wait_until(lambda: states(models)[2] == State.END)
+    assert version_of(models) == 3
+
+
 def test_load_is_tried_again(make_models, loader, tmp_path):
     publish(tmp_path, 1)
     loader.failures[1] = 2
