@@ -6,8 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from kerassent.server.batching import BatchingSession, BatchThreads
+from kerassent.server.batch_threads import BatchThreads
+from kerassent.server.batching import BatchingSession
 from kerassent.server.batching_parameters import BatchingParameters
+from kerassent.server.metrics import Metrics
 from kerassent.server.status import Code, StatusError
 
 
@@ -46,13 +48,18 @@ def session():
 
 
 @pytest.fixture
-def make(session):
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def make(session, metrics):
     opened = []
 
     def make(threads=1, **parameters):
         pool = BatchThreads(threads)
         batching = BatchingSession(
-            session, BatchingParameters(**parameters), pool
+            session, BatchingParameters(**parameters), pool, metrics
         )
         opened.append((batching, pool))
         return batching

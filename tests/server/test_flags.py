@@ -11,13 +11,15 @@ import requests
 import tensorflow as tf
 
 from kerassent.server.batching_parameters import BatchingParameters
-from kerassent.server.embedded import ServerOptions
-from kerassent.server.flags import _make_parser, _read_options, main
-from kerassent.server.grpc_api import GrpcOptions, TlsOptions
+from kerassent.server.flag_options import read_options
+from kerassent.server.flag_table import make_parser
+from kerassent.server.flags import main
+from kerassent.server.grpc_server import GrpcOptions, TlsOptions
 from kerassent.server.lifecycle import LifecycleOptions
 from kerassent.server.model_config import ModelConfig
 from kerassent.server.models import LoadOptions
 from kerassent.server.rest import RestOptions
+from kerassent.server.running import ServerOptions
 from kerassent.server.servable import ServableOptions
 from kerassent.version import __version__
 
@@ -135,7 +137,7 @@ def test_flag_without_meaning_here_is_warned_of(capsys):
 
 
 def options_of(*arguments):
-    return _read_options(_make_parser().parse_args(arguments))
+    return read_options(make_parser().parse_args(arguments))
 
 
 def write(path, text):

@@ -9,9 +9,10 @@ import time
 import pytest
 import tensorflow as tf
 
-from kerassent.server.lifecycle import LifecycleOptions, ServedModels, State
+from kerassent.server.lifecycle import LifecycleOptions, ServedModels
 from kerassent.server.model_config import ModelConfig, VersionPolicy
 from kerassent.server.model_spec import ModelSpec
+from kerassent.server.model_versions import State
 from kerassent.server.status import Code, StatusError
 
 
@@ -404,7 +405,7 @@ def test_config_is_refused(make_models, configs, message):
 def test_ended_versions_are_not_listed_for_ever(
     make_models, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("kerassent.server.lifecycle._MAX_ENDED", 3)
+    monkeypatch.setattr("kerassent.server.model_versions.MAX_ENDED", 3)
     models = make_models()
     publish(tmp_path, 1)
     models.configure([config(tmp_path)])

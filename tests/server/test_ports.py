@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from kerassent.server.grpc_api import GrpcOptions, TlsOptions
+from kerassent.server.grpc_server import GrpcOptions, TlsOptions
 from kerassent.server.rest import PROMETHEUS_PATH, RestOptions
 
 
