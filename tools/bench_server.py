@@ -57,6 +57,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-threads", type=int, default=2)
+    parser.add_argument("--batch-timeout-micros", type=int, default=2000)
     parser.add_argument(
         "--session", action="store_true", help=argparse.SUPPRESS
     )
@@ -257,8 +259,9 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             f"max_batch_size {{ value: {max(32, options.clients)} }}\n"
             "enable_large_batch_splitting { value: true }\n"
             f"max_execution_batch_size {{ value: {options.clients} }}\n"
-            "batch_timeout_micros { value: 2000 }\n"
-            "num_batch_threads { value: 2 }\n"
+            "batch_timeout_micros { value: "
+            f"{options.batch_timeout_micros} }}\n"
+            f"num_batch_threads {{ value: {options.batch_threads} }}\n"
             "max_enqueued_batches { value: 100 }\n"
         )
         parameters.flush()

@@ -1,10 +1,12 @@
 """Versions that come, fail and go, as a client sees them."""
 
 import contextlib
+import gc
 import os
 import shutil
 import threading
 import time
+import weakref
 
 import pytest
 import tensorflow as tf
@@ -382,17 +384,33 @@ def test_new_label_may_be_allowed_to_point_anywhere(make_models, tmp_path):
         models.configure([config(tmp_path, labels={"stable": 8})])
 
 
+def test_version_that_is_renamed_is_another(make_models, tmp_path):
+    publish(tmp_path, 1)
+    models = make_models()
+    models.configure([config(tmp_path)])
+    (tmp_path / "1").rename(tmp_path / "00007")
+    wait_until(lambda: states(models) == {7: State.AVAILABLE, 1: State.END})
+
+
 @pytest.mark.parametrize(
     ("configs", "message"),
     [
-        (
+        pytest.param(
+            [ModelConfig("a", "/a"), ModelConfig("m", "m")],
+            "Expected model m to have an absolute path or URI; got "
+            "base_path()=m",
+            id="one relative path of two",
+        ),
+        pytest.param(
             [ModelConfig("m", "/a"), ModelConfig("m", "/b")],
             "Illegal to list model m multiple times in config list",
+            id="same name twice",
         ),
-        (
+        pytest.param(
             [ModelConfig("m", "a/b")],
             "Expected model m to have an absolute path or URI; got "
             "base_path()=a/b",
+            id="relative path",
         ),
     ],
 )
@@ -500,7 +518,16 @@ def test_versions_change_under_load_without_a_failed_request(tmp_path):
     assert failures == []
 
 
-def test_version_that_goes_leaves_no_memory_behind(tmp_path):
+@pytest.fixture
+def no_collector():
+    """Python's collector runs only when it is called."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_version_that_goes_leaves_no_memory_behind(tmp_path, no_collector):
     from kerassent.server.models import LoadedModel
 
     class Heavy(tf.Module):
@@ -521,7 +548,9 @@ def test_version_that_goes_leaves_no_memory_behind(tmp_path):
 
     def load_and_close():
         model = LoadedModel("m", 1, str(tmp_path))
+        graph = weakref.ref(model._graph)
         model.close()
+        assert graph() is None
         model.close()
         with pytest.raises(StatusError, match="CANCELLED: Session has been"):
             model.run({}, [])

@@ -103,6 +103,7 @@ def test_body_that_flows_slowly_is_read(hasty):
 def test_client_that_does_not_read_is_dropped(hasty):
     with connect(hasty) as raw:
         raw.sendall(b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.recv(1, socket.MSG_PEEK)
         time.sleep(1.0)
         assert is_answered(hasty)
         received = 0
