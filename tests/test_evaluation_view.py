@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -35,10 +37,10 @@ OTHER = Fixed(
 
 
 def printed(*renderables, width=120):
-    console = Console(width=width, record=True, quiet=True)
+    console = Console(width=width, file=io.StringIO())
     for each in renderables:
         console.print(each)
-    return console.export_text()
+    return console.file.getvalue()
 
 
 def test_an_evaluation_shows_its_verdict_first():
