@@ -48,7 +48,7 @@ _OTHER_PROTOCOL: Final = ("http1.x server", "Expected SETTINGS frame")
 _NO_TLS: Final = ("Tls handshake", "Ssl handshake", "SSL_ERROR")
 _LOST: Final = ("Socket closed", "Connection reset", "Broken pipe", "GOAWAY")
 _NOBODY: Final = (
-    "failed to connect to all addresses",
+    "connections to all backends failing",
     "errors resolving",
     "DNS resolution failed",
 )

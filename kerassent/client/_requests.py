@@ -13,7 +13,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from kerassent.client._chunks import Chunk, Limits
@@ -67,11 +67,7 @@ class Requests:
             )
             return told(self._parts(ask, chunk, deadline, stopped))
 
-        ahead = [
-            chunk
-            for chunk in (next(requests, None), next(requests, None))
-            if chunk
-        ]
+        ahead = list(islice(requests, 2))
         if len(ahead) == 1:  # The usual case needs no thread and no task.
             for answer in await parts(ahead[0]):
                 yield answer

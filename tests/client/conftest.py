@@ -15,21 +15,27 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from kerassent.contract import Prediction, encode_texts
 from kerassent.server import serve
 
 NUM_BUCKETS = 1 << 20
 
 
-class Hashing(tf.Module):
-    """A model whose probabilities tell any two texts apart."""
+TEXTS = [tf.TensorSpec([None], tf.string, name="text")]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.string, name="text")]
-    )
+
+def hashed(text):
+    """Of each text a number from 0 to 1 that tells it from any other."""
+    bucket = tf.strings.to_hash_bucket_fast(text, NUM_BUCKETS)
+    return tf.cast(bucket, tf.float32) / NUM_BUCKETS
+
+
+class Hashing(tf.Module):
+    """A model whose answers tell any two texts apart, in several ways."""
+
+    @tf.function(input_signature=TEXTS)
     def serve(self, text):
-        bucket = tf.strings.to_hash_bucket_fast(text, NUM_BUCKETS)
-        positive = tf.cast(bucket, tf.float32) / NUM_BUCKETS
-        probabilities = tf.stack([1 - positive, positive], axis=1)
+        probabilities = self.probabilities(text)["shares"]
         class_names = tf.constant(["neg", "pös"])
         return {
             "label": tf.gather(class_names, tf.argmax(probabilities, axis=1)),
@@ -40,10 +46,66 @@ class Hashing(tf.Module):
             ),
         }
 
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name="inputs")]
+    )
+    def classify(self, inputs):
+        feature = tf.io.FixedLenFeature([], tf.string)
+        text = tf.io.parse_example(inputs, {"text": feature})["text"]
+        outputs = self.serve(text)
+        return {
+            "classes": outputs["class_names"],
+            "scores": outputs["probabilities"],
+        }
+
+    @tf.function(input_signature=TEXTS)
+    def explain(self, text):
+        """Words are what spaces divide."""
+        words = tf.strings.split(text, " ")
+        lengths = tf.strings.length(words).to_tensor(-2)
+        ends = tf.cumsum(lengths + 1, axis=1) - 1
+        is_word = lengths >= 0
+        outputs = self.serve(text)
+        padded = words.to_tensor("")
+        return {
+            "label": outputs["label"],
+            "score": outputs["score"],
+            "words": padded,
+            "starts": tf.where(is_word, ends - lengths, -1),
+            "ends": tf.where(is_word, ends, -1),
+            "attributions": tf.where(is_word, hashed(padded), 0.0),
+            "completeness_error": hashed(text),
+        }
+
+    @tf.function(input_signature=TEXTS)
+    def probabilities(self, text):
+        """What a model that is not ours may give: one output, no names."""
+        positive = hashed(text)
+        return {"shares": tf.stack([1 - positive, positive], axis=1)}
+
+    @tf.function(input_signature=TEXTS)
+    def other(self, text):
+        """No probabilities at all."""
+        positive = hashed(text)
+        return {
+            "logits": tf.stack([-positive, positive], axis=1),
+            "length": tf.strings.length(text),
+            "upper": tf.strings.upper(text),
+            "is_empty": tf.equal(text, ""),
+        }
+
 
 def save(module, path):
     tf.saved_model.save(
-        module, str(path), signatures={"serving_default": module.serve}
+        module,
+        str(path),
+        signatures={
+            "serving_default": module.serve,
+            "classify": module.classify,
+            "explain": module.explain,
+            "shares": module.probabilities,
+            "other": module.other,
+        },
     )
 
 
@@ -53,13 +115,41 @@ def hashing():
 
 
 @pytest.fixture(scope="session")
-def served(hashing, tmp_path_factory):
-    base_path = tmp_path_factory.mktemp("models") / "sentiment"
-    save(hashing, base_path / "3")
+def base_path(hashing, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "sentiment"
+    save(hashing, path / "3")
+    return path
+
+
+@pytest.fixture(scope="session")
+def served(base_path):
     with serve(
         base_path, model_name="sentiment", port=0, rest_api_port=0
     ) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def expected_predictions(hashing):
+    """A function that says what a server of that model must answer."""
+
+    def predictions(texts):
+        outputs = hashing.serve(tf.constant(encode_texts(texts), tf.string))
+        return [
+            Prediction(
+                label.decode(),
+                float(score),
+                {"neg": float(neg), "pös": float(pos)},
+            )
+            for label, score, (neg, pos) in zip(
+                outputs["label"].numpy(),
+                outputs["score"].numpy(),
+                outputs["probabilities"].numpy(),
+                strict=True,
+            )
+        ]
+
+    return predictions
 
 
 @pytest.fixture(params=["grpc", "rest"])
