@@ -1,6 +1,8 @@
 """Real servers: ours with a tiny model, and odd ones that misbehave."""
 
+import select
 import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -190,7 +192,10 @@ def raw_server():
 
 @pytest.fixture
 def http_server():
-    """Starts an HTTP server that gives one answer and keeps the requests."""
+    """Starts an HTTP server that gives one answer and keeps the requests.
+
+    The answer is bytes, or a function of the request's body.
+    """
     servers = []
 
     def start(status, body, *, port=0, headers=(), ssl_context=None):
@@ -206,12 +211,15 @@ def http_server():
                         body=self.rfile.read(size),
                     )
                 )
+                body = answer.body
+                if callable(body):
+                    body = body(answer.requests[-1].body)
                 self.send_response(status)
                 for name, value in headers:
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                self.wfile.write(body)
 
             do_POST = do_GET
 
@@ -242,7 +250,14 @@ def grpc_server():
     """Starts a gRPC server that answers with the given functions."""
     servers = []
 
-    def start(*, predict=None, status=None, metadata=None, credentials=None):
+    def start(
+        *,
+        predict=None,
+        status=None,
+        metadata=None,
+        credentials=None,
+        address="127.0.0.1:0",
+    ):
         predictions = prediction_service_pb2_grpc.PredictionServiceServicer()
         models = model_service_pb2_grpc.ModelServiceServicer()
         if predict:
@@ -259,9 +274,9 @@ def grpc_server():
             models, server
         )
         if credentials:
-            port = server.add_secure_port("127.0.0.1:0", credentials)
+            port = server.add_secure_port(address, credentials)
         else:
-            port = server.add_insecure_port("127.0.0.1:0")
+            port = server.add_insecure_port(address)
         server.start()
         servers.append(server)
         return port
@@ -269,3 +284,73 @@ def grpc_server():
     yield start
     for server in servers:
         server.stop(None).wait()
+
+
+class Proxy:
+    """Passes bytes between clients and a server, and breaks connections.
+
+    Args:
+        port: The server's port.
+
+    Attributes:
+        port: The proxy's own.
+        delay: A function that is called before each piece is passed on.
+        num_broken: How many connections it has reset.
+    """
+
+    def __init__(self, port):
+        self._server_port = port
+        self._generation = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.delay = lambda: None
+        self.num_broken = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset_all(self):
+        """Breaks all connections, as a machine does that goes down."""
+        self._generation += 1
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.reset_all()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._server_port))
+            threading.Thread(
+                target=self._pass_on,
+                args=(client, server, self._generation),
+                daemon=True,
+            ).start()
+
+    def _pass_on(self, client, server, generation):
+        other = {client: server, server: client}
+        with client, server:
+            while generation == self._generation:
+                for source in select.select(other, [], [], 0.005)[0]:
+                    piece = source.recv(65536)
+                    if not piece:
+                        return
+                    self.delay()
+                    if generation != self._generation:
+                        break
+                    other[source].sendall(piece)
+            self.num_broken += 1
+            for end in other:
+                linger = struct.pack("ii", 1, 0)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
+@pytest.fixture
+def proxy(url):
+    """A proxy before the real server, over either protocol, and its URL."""
+    made = Proxy(int(url.rpartition(":")[2]))
+    made.url = f"{url.partition(':')[0]}://127.0.0.1:{made.port}"
+    yield made
+    made.close()
