@@ -59,13 +59,13 @@ class Requests:
         over_all = None if timeout is None else Deadline.after(timeout)
         stopped: list[bool] = []
 
-        def parts(chunk: Chunk) -> Any:
+        async def parts(chunk: Chunk) -> list[T]:
             deadline = (
                 over_all.or_after(self.timeout)
                 if over_all
                 else Deadline.after(self.timeout)
             )
-            return told(self._parts(ask, chunk, deadline, stopped))
+            return await told(self._parts(ask, chunk, deadline, stopped))
 
         ahead = list(islice(requests, 2))
         if len(ahead) == 1:  # The usual case needs no thread and no task.

@@ -3,11 +3,12 @@ import inspect
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
 
 from kerassent.client import AsyncClient, Client
-from kerassent.errors import DeadlineExceeded, ServerUnavailable
+from kerassent.errors import DeadlineExceeded, ServerUnavailable, ServingError
 
 TEXTS = [f"text {number}" for number in range(500)]
 
@@ -148,3 +149,21 @@ def test_stream_that_is_left_early_asks_no_more(url):
         return len(read)
 
     assert asyncio.run(ask()) <= 60
+
+
+def test_call_that_fails_leaves_no_task_and_no_warning(grpc_server):
+    async def ask():
+        def predict(request, context):
+            context.abort(grpc.StatusCode.INTERNAL, "boom")
+
+        async with AsyncClient(
+            f"grpc://127.0.0.1:{grpc_server(predict=predict)}",
+            model_name="m",
+            max_batch_size=10,
+        ) as client:
+            with pytest.raises(ServingError, match="boom"):
+                await client.predict(TEXTS)
+            await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(ask()) == 1

@@ -67,11 +67,11 @@ def test_connections_that_are_reset_cost_no_row(proxy, expected_predictions):
         answers = []
         try:
             while proxy.num_broken < 8 and len(answers) < 20:
-                answers.append(client.predict(TEXTS))
+                answers.append(client.predict(TEXTS[:1000]))
         finally:
             done.set()
             breaking.join()
-    expected = expected_predictions(TEXTS)
+    expected = expected_predictions(TEXTS[:1000])
     assert all(answer == expected for answer in answers)
     assert proxy.num_broken >= 8
 

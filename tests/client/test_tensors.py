@@ -107,7 +107,7 @@ def test_tensor_content_is_little_endian():
         (float_tensor([1], [1.0, 2.0]), "2 values where 1 fit"),
         (float_tensor([2], content=bytes(4)), r"4 bytes for shape \(2,\)"),
         (float_tensor([-1], [1.0]), "shape is not fully known"),
-        (tf.make_tensor_proto([1j]), "dtype is number 8 of types.proto"),
+        (tf.make_tensor_proto([1j]), "dtype is number 18 of types.proto"),
         (string_tensor([1], [b"\xff"]), "can't decode byte 0xff"),
     ],
 )
