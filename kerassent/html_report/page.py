@@ -137,6 +137,8 @@ def report_html(
         "explained": any(each is not None for each in explanations),
         "training_charts": run_pages.run_charts(run) if run else [],
         "training_facts": run_pages.run_facts(run) if run else [],
+        "comparison": None,
+        "checks": (),
         "command": command,
         "provenance_facts": _provenance(evaluation),
         "percent": percent,

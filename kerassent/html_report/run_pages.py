@@ -21,6 +21,7 @@ from kerassent.html_report.charts import (
 from kerassent.html_report.wording import count, decimal, listed, percent
 from kerassent.learning_curves import smooth_losses
 from kerassent.lr_curve import LRCurve
+from kerassent.lr_drawing import shown_range
 from kerassent.run_record import read_info
 
 Rows = Sequence[Mapping[str, float]]
@@ -192,7 +193,7 @@ def lr_chart(curve: LRCurve) -> Chart:
         curve: What `find_lr` returned.
     """
     judged = curve.losses if curve.val_losses is None else curve.val_losses
-    low, high = curve.limits
+    low, high = shown_range(judged, curve.smoothed_losses)
     suggestions = {} if curve.doubt else curve.suggestions
     return Chart(
         "Learning-rate finder",
