@@ -56,6 +56,7 @@ PADDING_MASK: Final = "padding_mask"  # int64 (batch_size, length)
 LOGITS: Final = "logits"  # float32 (batch_size, num_classes)
 
 # A run directory: a preset, and beside it how it was made.
+TASK_CONFIG: Final = "task.json"
 TRAIN_INFO: Final = "train.json"
 HISTORY: Final = "history.csv"
 LEARNING_CURVES: Final = "learning_curves.svg"

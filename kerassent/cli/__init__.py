@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import asking, training
+from kerassent.cli import asking, evaluating, training
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
@@ -49,7 +49,9 @@ for command in (
     asking.presets,
     training.find_lr,
     train,
-    asking.evaluate,
+    evaluating.evaluate,
+    evaluating.compare,
+    evaluating.calibrate,
     asking.predict,
     asking.export,
     asking.inspect,
