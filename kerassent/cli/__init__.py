@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kerassent.cli import asking, training
+from kerassent.cli.load_testing import load_test
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
@@ -54,5 +55,6 @@ for command in (
     asking.export,
     asking.inspect,
     asking.serve,
+    load_test,
 ):
     main.add_command(command)

@@ -2,24 +2,14 @@
 
 import os
 import pathlib
-from typing import Any, Final
 
 import jinja2
 
-from kerassent.load_test.curves import Chart, Points, draw
+from kerassent.load_test.pictures import load_pictures, sweep_pictures
 from kerassent.load_test.results import LoadResult
 from kerassent.load_test.sweep import Sweep
 from kerassent.load_test.tables import knee_line, milliseconds, notes
 from kerassent.version import __version__
-
-# Percentiles by how many requests are slower: one in two, in ten, …
-_CURVE_TICKS: Final = (
-    (0.0, "0"),
-    (1.0, "90"),
-    (2.0, "99"),
-    (3.0, "99.9"),
-    (4.0, "99.99"),
-)
 
 
 def write_load_page(
@@ -48,11 +38,11 @@ def load_page(measured: LoadResult | Sweep) -> str:
         results += [step.result for step in measured.steps]
         problems = {step.result.load: step.problem for step in measured.steps}
         verdict = knee_line(measured)
-        charts = _sweep_charts(measured)
+        charts = sweep_pictures(measured)
     else:
         results, problems = [measured], {}
         verdict = _verdict(measured)
-        charts = _load_charts(measured)
+        charts = load_pictures(measured)
     found = [result for result in results if result is not None]
     first = found[0]
     environment = jinja2.Environment(
@@ -70,7 +60,7 @@ def load_page(measured: LoadResult | Sweep) -> str:
         results=found,
         problems=problems,
         knee=measured.knee if isinstance(measured, Sweep) else None,
-        charts=[chart for chart in charts if chart],
+        charts=charts,
         notes=notes(found),
         version=__version__,
     )
@@ -89,96 +79,3 @@ def _verdict(result: LoadResult) -> str:
         f"{result.num_failed:,} of {result.num_requests:,} failed, "
         f"{result.num_unsent:,} could not be sent."
     )
-
-
-def _sweep_charts(sweep: Sweep) -> list[Chart | None]:
-    steps = [step.result for step in sweep.steps]
-    knee = (sweep.knee, "knee") if sweep.knee is not None else None
-    common: dict[str, Any] = {
-        "x_label": "requests a second",
-        "mark": knee,
-        "description": knee_line(sweep),
-    }
-    return [
-        draw(
-            "Latency against rate",
-            {
-                name: [(r.rate or 0.0, r.latency_ms[name]) for r in steps]
-                for name in ("p99", "p95", "p50")
-            },
-            y_label="ms",
-            log_y=True,
-            **common,
-        ),
-        draw(
-            "Answers against rate",
-            {
-                "asked": [(r.rate or 0.0, r.rate) for r in steps],
-                "answered": [(r.rate or 0.0, r.throughput) for r in steps],
-            },
-            y_label="a second",
-            **common,
-        ),
-        _curve_chart({r.load: r for r in _few(steps)}),
-    ]
-
-
-def _few(steps: list[LoadResult]) -> list[LoadResult]:
-    """Returns at most four of the steps, the first and the last among them."""
-    if len(steps) <= 4:
-        return steps
-    last = len(steps) - 1
-    return [steps[round(i * last / 3)] for i in range(4)]
-
-
-def _load_charts(result: LoadResult) -> list[Chart | None]:
-    slices = result.slices
-    return [
-        _curve_chart({"all requests": result}),
-        draw(
-            "Latency over time",
-            {
-                "slowest": [(s.second, s.max_ms) for s in slices],
-                "p50": [(s.second, s.p50_ms) for s in slices],
-            },
-            x_label="second",
-            y_label="ms",
-            log_y=True,
-            description="The slowest and the median of each part of the time.",
-        ),
-        draw(
-            "Answers over time",
-            {
-                "answered": [(s.second, s.throughput) for s in slices],
-                "failed": [(s.second, float(s.num_failed)) for s in slices],
-            },
-            x_label="second",
-            y_label="a second",
-            description="Answers a second in each part of the time.",
-        ),
-    ]
-
-
-def _curve_chart(results: dict[str, LoadResult]) -> Chart | None:
-    return draw(
-        "Latency by percentile",
-        {name: _by_rarity(result) for name, result in results.items()},
-        x_label="percentile",
-        y_label="ms",
-        log_y=True,
-        x_ticks=_CURVE_TICKS,
-        description="How long how many of the requests took; the figures are "
-        "in the table.",
-    )
-
-
-def _by_rarity(result: LoadResult) -> Points:
-    """Places each percentile by how rare what is slower is, in tens."""
-    import math
-
-    return [
-        (-math.log10(1 - percent / 100), latency)
-        for percent, latency in result.curve
-        # Where there are too few requests, a percentile is the slowest one.
-        if percent < 100 and (100 - percent) / 100 * result.num_requests >= 1
-    ]
