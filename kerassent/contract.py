@@ -59,6 +59,8 @@ LOGITS: Final = "logits"  # float32 (batch_size, num_classes)
 TRAIN_INFO: Final = "train.json"
 HISTORY: Final = "history.csv"
 LEARNING_CURVES: Final = "learning_curves.svg"
+STEP_LOSSES: Final = "step_losses.csv"
+LR_CURVE: Final = "lr_curve.json"
 CHECKPOINTS: Final = "checkpoints"
 
 

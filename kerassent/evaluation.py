@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from sklearn.metrics import (
@@ -13,6 +13,17 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from kerassent.evaluation_parts import (
+    Averages,
+    ClassCurves,
+    Latency,
+    LengthBin,
+    Mistake,
+    Provenance,
+    ReliabilityBin,
+    ThresholdRow,
+)
+from kerassent.plain_data import from_plain
 from kerassent.prediction import Model, open_model
 from kerassent.review_base import ReviewsBase
 from kerassent.text_windows import windows
@@ -20,31 +31,96 @@ from kerassent.text_windows import windows
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` measured. Definitions are scikit-learn's.
+    """What `evaluate` measured, as plain data of bounded size.
+
+    Definitions are scikit-learn's. What is undefined is `None`, never NaN, so
+    that JSON can hold all of it. Two evaluations are equal if their figures
+    are, however long the model took.
 
     Args:
         num_reviews: How many reviews were asked for.
         class_names: The classes, in the order of all that follows.
         accuracy: The share of reviews with the right label.
+        accuracy_interval: Wilson's, 95 %: where the accuracy on all reviews of
+            this kind may be.
+        balanced_accuracy: The mean recall of the classes that there are
+            reviews of.
         log_loss: Mean negative log of the right label's probability, in nats.
-        precision: By class.
-        recall: By class.
-        f1: By class.
+        brier_score: Mean squared error of the probabilities, 0 to 1 with two
+            classes, 0 to 2 with more.
+        expected_calibration_error: Mean distance between score and accuracy in
+            the bins of `reliability`, each weighted by its reviews.
+        matthews_corrcoef: -1 to 1, 0 for guesses; 0 too where one side is
+            constant.
+        cohen_kappa: Agreement beyond chance, up to 1; `None` where chance
+            alone would agree in all.
+        roc_auc: The mean of the classes' areas, one against the rest; `None`
+            where one is undefined (`curves` says why).
+        average_precision: The same of the precision-recall curves.
+        precision: By class; 0 where no review got the label.
+        recall: By class; 0 where no review has the label.
+        f1: By class; 0 where there is neither.
+        macro: The mean over the classes.
+        weighted: The mean over the classes, weighted by their reviews.
         confusion_matrix: Counts, `[true][predicted]`.
+        curves: ROC and precision-recall curves, by class.
+        reliability: The reliability curve: score against accuracy, of the bins
+            of a fifteenth that have reviews.
+        lengths: Accuracy by length, in up to 8 bins of about equal size.
+        thresholds: What abstaining below a score brings, thresholds rising.
+        num_mistakes: How many reviews got the wrong label.
+        mistakes: The up to 50 worst, those that the model is surest of first.
+        num_likely_mislabelled: How many mistakes are more likely the label's.
+        likely_mislabelled: Up to 50 of them, the likeliest first. With two
+            classes they are among `mistakes`.
+        latency: How long the model took.
+        provenance: What was evaluated with what.
     """
 
     num_reviews: int
     class_names: tuple[str, ...]
     accuracy: float
+    accuracy_interval: tuple[float, float]
+    balanced_accuracy: float
     log_loss: float
+    brier_score: float
+    expected_calibration_error: float
+    matthews_corrcoef: float
+    cohen_kappa: float | None
+    roc_auc: float | None
+    average_precision: float | None
     precision: tuple[float, ...]
     recall: tuple[float, ...]
     f1: tuple[float, ...]
+    macro: Averages
+    weighted: Averages
     confusion_matrix: tuple[tuple[int, ...], ...]
+    curves: tuple[ClassCurves, ...]
+    reliability: tuple[ReliabilityBin, ...]
+    lengths: tuple[LengthBin, ...]
+    thresholds: tuple[ThresholdRow, ...]
+    num_mistakes: int
+    mistakes: tuple[Mistake, ...]
+    num_likely_mislabelled: int
+    likely_mislabelled: tuple[Mistake, ...]
+    latency: Latency = field(compare=False)
+    provenance: Provenance = field(compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all of it as what JSON can hold."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Returns the evaluation that `to_dict` was called on.
+
+        Args:
+            data: What it returned, through JSON or not.
+
+        Raises:
+            ValueError: It is something else; the message says where.
+        """
+        return from_plain(cls, data)
 
 
 def evaluate(
