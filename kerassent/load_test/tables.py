@@ -1,7 +1,7 @@
 """A load test as tables for the terminal."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.markup import escape
 from rich.table import Table
@@ -9,7 +9,18 @@ from rich.table import Table
 from kerassent.load_test.results import LoadResult
 from kerassent.load_test.sweep import Sweep
 
-_COLUMNS = ("load", "answers/s", "p50", "p95", "p99", "max", "failed", "unsent")
+COLUMNS: Final = (
+    "load",
+    "answers/s",
+    "p50",
+    "p95",
+    "p99",
+    "max",
+    "failed",
+    "unsent",
+)
+
+_KNEE: Final = "the knee"
 
 
 def milliseconds(value: float | None) -> str:
@@ -33,7 +44,7 @@ def load_tables(result: LoadResult) -> tuple[Any, ...]:
         f"{result.model_name} at {result.url}: {result.num_requests:,} "
         f"requests in {result.seconds:.4g} s, latencies in ms"
     )
-    table.add_row(*_cells(result))
+    table.add_row(*cells(result))
     return table, *_failures([result]), *notes([result])
 
 
@@ -49,19 +60,30 @@ def sweep_tables(sweep: Sweep) -> tuple[Any, ...]:
         "latencies in ms"
     )
     table.add_column("")
-    results = [alone, *([sweep.crowd] if sweep.crowd else [])]
-    for result in results:
-        table.add_row(*_cells(result), "")
-    table.add_section()
+    rows = sweep_rows(sweep)
+    for result, note in rows:
+        if result is sweep.steps[0].result:
+            table.add_section()
+        table.add_row(
+            *cells(result), note, style="bold" if note == _KNEE else ""
+        )
+    results = [result for result, _ in rows]
+    return table, knee_line(sweep), *_failures(results), *notes(results)
+
+
+def sweep_rows(sweep: Sweep) -> list[tuple[LoadResult, str]]:
+    """Returns all loads of a sweep, each with what there is to say of it.
+
+    Args:
+        sweep: What `run_sweep` returned.
+    """
+    rows = [(sweep.alone, "")]
+    if sweep.crowd is not None:
+        rows.append((sweep.crowd, ""))
     for step in sweep.steps:
         at_knee = step.result.rate == sweep.knee
-        table.add_row(
-            *_cells(step.result),
-            step.problem or ("the knee" if at_knee else ""),
-            style="bold" if at_knee else "",
-        )
-    results += [step.result for step in sweep.steps]
-    return table, knee_line(sweep), *_failures(results), *notes(results)
+        rows.append((step.result, step.problem or (_KNEE if at_knee else "")))
+    return rows
 
 
 def knee_line(sweep: Sweep) -> str:
@@ -88,38 +110,57 @@ def notes(results: Sequence[LoadResult]) -> tuple[str, ...]:
     Args:
         results: What was measured.
     """
-    shares = [result.generator.processor_share for result in results]
-    late = [
-        result.generator.lateness_ms["p99"]
-        for result in results
-        if result.generator.lateness_ms
-    ]
-    held = sum(result.generator.num_held_back for result in results)
-    cores = results[0].generator.cores
-    line = f"The load test used up to {max(shares):.2f} of {cores} processors"
+    return (conduct(results), *warnings(results))
+
+
+def conduct(results: Sequence[LoadResult]) -> str:
+    """Returns how well the load test kept up, in a sentence.
+
+    Args:
+        results: What was measured.
+    """
+    generators = [result.generator for result in results]
+    share = max(each.processor_share for each in generators)
+    cores = generators[0].cores
+    line = f"The load test used up to {share:.2f} of {cores} processors"
+    late = [each.lateness_ms["p99"] for each in generators if each.lateness_ms]
     if late:
         line += f" and sent 99 % within {max(late):.2g} ms of their time"
+    held = sum(each.num_held_back for each in generators)
     if held:
         line += (
             f"; {held:,} requests waited for a free client, which is in their "
             "latency"
         )
-    warnings = [
+    return f"{line}."
+
+
+def warnings(results: Sequence[LoadResult]) -> tuple[str, ...]:
+    """Returns what makes the figures doubtful, if anything.
+
+    Args:
+        results: What was measured.
+    """
+    return tuple(
         f"{result.load}: {result.generator.warning}"
         for result in results
         if result.generator.warning
-    ]
-    return (f"{line}.", *warnings)
+    )
 
 
 def _table(title: str) -> Table:
     table = Table(title=escape(title), title_justify="left")
-    for name in _COLUMNS:
+    for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
-def _cells(result: LoadResult) -> tuple[str, ...]:
+def cells(result: LoadResult) -> tuple[str, ...]:
+    """Returns a load's figures, in the order of `COLUMNS`.
+
+    Args:
+        result: What became of it.
+    """
     latency = result.latency_ms
     return (
         result.load,
