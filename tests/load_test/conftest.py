@@ -20,6 +20,14 @@ ROW = {
 }
 
 
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def handle_error(self, request, client_address):
+        """Who gave up waiting is no news."""
+
+
 class TimedServer:
     """Answers when `serve` returns, with what it returns if it is a status.
 
@@ -39,8 +47,7 @@ class TimedServer:
         )
         port = self._grpc.add_insecure_port("127.0.0.1:0")
         self._grpc.start()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _HttpServer(("127.0.0.1", 0), self._handler())
         threading.Thread(
             target=self._http.serve_forever, args=[0.02], daemon=True
         ).start()
