@@ -1,5 +1,7 @@
 from . import errors as errors
 from .batches import make_dataset as make_dataset
+from .calibration import Calibration as Calibration
+from .calibration import calibrate as calibrate
 from .callbacks.lr_finder import LRFinder as LRFinder
 from .callbacks.one_cycle import OneCycle as OneCycle
 from .callbacks.range_test import find_lr as find_lr
@@ -11,6 +13,8 @@ from .callbacks.triangular_on_plateau import (
 from .callbacks.warmup_decay import WarmupDecay as WarmupDecay
 from .classifier import SentimentClassifier as SentimentClassifier
 from .client import Client as Client
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
 from .contract import Prediction as Prediction
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate

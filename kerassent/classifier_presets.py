@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import keras_nlp
 
+from kerassent import contract
 from kerassent.preprocessing import SentimentPreprocessor
 from kerassent.tokenizer import BertTokenizer
 
@@ -160,7 +161,7 @@ def _of_stock(
 
 def _saved_task(directory: pathlib.Path) -> dict[str, Any]:
     """Returns the arguments of a saved classifier, if one was saved."""
-    task = directory / "task.json"
+    task = directory / contract.TASK_CONFIG
     if not task.is_file():
         return {}
     config: dict[str, Any] = json.loads(task.read_text("utf-8"))["config"]

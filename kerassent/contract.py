@@ -56,6 +56,7 @@ PADDING_MASK: Final = "padding_mask"  # int64 (batch_size, length)
 LOGITS: Final = "logits"  # float32 (batch_size, num_classes)
 
 # A run directory: a preset, and beside it how it was made.
+TASK_CONFIG: Final = "task.json"
 TRAIN_INFO: Final = "train.json"
 HISTORY: Final = "history.csv"
 LEARNING_CURVES: Final = "learning_curves.svg"
@@ -100,6 +101,42 @@ class Prediction:
     label: str
     score: float
     probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text, and how much it moved the answer.
+
+    Args:
+        text: The word as it is written.
+        start: Its first byte in the text as sent: in UTF-8, that is.
+        end: The byte after its last.
+        attribution: What the label's margin over the runner-up would lose
+            without the word, in logits, by a linear estimate.
+    """
+
+    text: str
+    start: int
+    end: int
+    attribution: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model says what it says of one text, wherever the model runs.
+
+    Args:
+        label: The class with the highest probability.
+        score: That class's probability, 0 to 1.
+        words: The words that the model saw, in the text's order.
+        completeness_error: The sum of the attributions less what the margin
+            really loses without all words: how linear the estimate was.
+    """
+
+    label: str
+    score: float
+    words: tuple[Word, ...]
+    completeness_error: float
 
 
 def encode_texts(texts: Iterable[str | bytes]) -> list[bytes]:

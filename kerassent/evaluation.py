@@ -1,18 +1,13 @@
 """How good a model is on labelled reviews, as plain data."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    log_loss,
-    precision_recall_fscore_support,
-)
+from sklearn.metrics import confusion_matrix
 
+from kerassent.answers import Answers, ask
 from kerassent.evaluation_parts import (
     Averages,
     ClassCurves,
@@ -23,10 +18,32 @@ from kerassent.evaluation_parts import (
     ReliabilityBin,
     ThresholdRow,
 )
+from kerassent.label_figures import label_figures
+from kerassent.mistakes import likely_mislabelled, mistakes_of
 from kerassent.plain_data import from_plain
 from kerassent.prediction import Model, open_model
+from kerassent.probability_figures import (
+    accuracy_by_length,
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+    reliability,
+    thresholds,
+)
+from kerassent.provenance import provenance_of
+from kerassent.ranking_curves import mean_area, ranking_curves
 from kerassent.review_base import ReviewsBase
-from kerassent.text_windows import windows
+
+_NO_FIGURES = (
+    "curves",
+    "reliability",
+    "lengths",
+    "thresholds",
+    "mistakes",
+    "likely_mislabelled",
+    "latency",
+    "provenance",
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,11 @@ class Evaluation:
         """Returns all of it as what JSON can hold."""
         return asdict(self)
 
+    def figures(self) -> dict[str, Any]:
+        """Returns the figures alone, without curves and texts: for a record."""
+        whole = self.to_dict()
+        return {name: whole[name] for name in whole if name not in _NO_FIGURES}
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Returns the evaluation that `to_dict` was called on.
@@ -124,66 +146,91 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model | str | os.PathLike[str], reviews: ReviewsBase
+    model: Model | str | os.PathLike[str],
+    reviews: ReviewsBase,
+    *,
+    num_timed: int = 30,
 ) -> Evaluation:
     """Returns how well a model labels reviews.
 
     Args:
-        model: A `SentimentClassifier`, a `Client`, or the path of a run or an
+        model: Anything with `class_names` and `predict_proba(texts)`: a
+            `SentimentClassifier`, a `Client`; or the path of a run or an
             export.
         reviews: Labelled reviews. Their classes are matched by name, so their
             order may be another than the model's. Of a stream no more than
             8,192 texts are in memory at once.
+        num_timed: How many reviews the model is asked again one by one, for
+            the latency; 0 or more.
 
     Raises:
         ValueError: The reviews have no labels, or labels that the model
-            doesn't know.
+            doesn't know; or what it answers are no probabilities.
+
+    Example:
+        ```python
+        evaluation = evaluate("runs/imdb", reviews)
+        evaluation.accuracy, evaluation.accuracy_interval
+        ```
     """
-    if reviews.labels is None:
-        raise ValueError(
-            "`reviews` must have labels: pass `label=` to `load_reviews` "
-            "(`--label`)."
-        )
+    path = None
     if isinstance(model, (str, os.PathLike)):
-        model = open_model(model)
-    names = tuple(model.class_names)
-    unknown = sorted(
-        reviews.class_names[i]
-        for i in np.unique(reviews.label_ids)
-        if reviews.class_names[i] not in names
-    )
-    if unknown:
-        raise ValueError(
-            f"`reviews` have labels that the model doesn't know: {unknown}. "
-            f"The model's are {list(names)}."
-        )
-    ids = [names.index(n) if n in names else -1 for n in reviews.class_names]
-    y_true = np.array(ids)[reviews.label_ids]
-    probabilities = np.concatenate(
-        [model.predict_proba(window) for window in windows(reviews.texts)]
-    )
-    return _measured(names, y_true, probabilities)
+        path = os.fspath(model)
+        model = open_model(path)
+    answers = ask(model, reviews, num_timed=num_timed)
+    made_of = provenance_of(model, path, reviews, answers.data_sha256)
+    return evaluation_of(answers, reviews, made_of)
 
 
-def _measured(
-    class_names: Sequence[str], y_true: np.ndarray, probabilities: np.ndarray
+def evaluation_of(
+    answers: Answers, reviews: ReviewsBase, provenance: Provenance
 ) -> Evaluation:
-    classes = list(range(len(class_names)))
-    y_pred = probabilities.argmax(axis=1)
-    # float32 rows miss a sum of 1 by more than scikit-learn allows.
-    probabilities = probabilities.astype(np.float64)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        y_true, y_pred, labels=classes, zero_division=0.0
-    )
-    counts = confusion_matrix(y_true, y_pred, labels=classes)
+    """Returns the evaluation of what a model has said.
+
+    Args:
+        answers: What it said.
+        reviews: Of these reviews.
+        provenance: How it came to be.
+    """
+    classes = range(len(answers.class_names))
+    counts = confusion_matrix(answers.y_true, answers.y_pred, labels=classes)
+    curves = ranking_curves(answers)
+    bins = reliability(answers)
+    worst, mislabelled = mistakes_of(answers, reviews)
+    labels = label_figures(counts)
     return Evaluation(
-        num_reviews=len(y_true),
-        class_names=tuple(class_names),
-        accuracy=float(accuracy_score(y_true, y_pred)),
-        log_loss=float(log_loss(y_true, probabilities, labels=classes)),
-        precision=tuple(precision.tolist()),
-        recall=tuple(recall.tolist()),
-        f1=tuple(f1.tolist()),
-        confusion_matrix=tuple(tuple(row) for row in counts.tolist()),
+        **labels,
+        class_names=answers.class_names,
+        log_loss=log_loss(answers),
+        brier_score=brier_score(answers),
+        expected_calibration_error=expected_calibration_error(bins),
+        roc_auc=mean_area([each.roc_auc for each in curves]),
+        average_precision=mean_area(
+            [each.average_precision for each in curves]
+        ),
+        curves=curves,
+        reliability=bins,
+        lengths=accuracy_by_length(answers),
+        thresholds=thresholds(answers),
+        num_mistakes=int(counts.sum() - counts.trace()),
+        mistakes=worst,
+        num_likely_mislabelled=int(likely_mislabelled(answers).sum()),
+        likely_mislabelled=mislabelled,
+        latency=_latency(answers),
+        provenance=provenance,
+    )
+
+
+def _latency(answers: Answers) -> Latency:
+    single = answers.single_ms
+    median, percentile_95 = (
+        np.percentile(single, [50, 95]).tolist() if single else (None, None)
+    )
+    return Latency(
+        total_seconds=answers.total_seconds,
+        reviews_per_second=len(answers.y_true)
+        / max(answers.total_seconds, 1e-9),
+        num_timed=len(single),
+        median_ms=median,
+        percentile_95_ms=percentile_95,
     )

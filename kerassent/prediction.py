@@ -87,3 +87,24 @@ def open_model(path: str | os.PathLike[str]) -> Model:
             f"1/saved_model.pb); it {found}. `kerassent train` makes a run."
         )
     return model
+
+
+def class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Returns the class names of the model that a path holds.
+
+    Args:
+        path: As in `open_model`, which this is quicker than.
+
+    Raises:
+        PresetError: There is none.
+    """
+    directory = pathlib.Path(path)
+    from kerassent.classifier import saved_class_names
+    from kerassent.saved_model.export_info import read_export_info
+    from kerassent.saved_model.loading import is_export, version_directory
+
+    names: tuple[str, ...] = ()
+    if is_export(directory):
+        info = read_export_info(version_directory(directory))
+        names = tuple(info.get("class_names", ()))
+    return names or saved_class_names(directory) or open_model(path).class_names

@@ -16,6 +16,7 @@ import tensorflow as tf
 from kerassent.contract import encode_texts
 from kerassent.preprocessing import SentimentPreprocessor
 from kerassent.review_base import ReviewsBase
+from kerassent.review_hash import hash_reviews
 from kerassent.shutdown import until_shutdown
 
 # How many reviews are tokenized in one call.
@@ -285,20 +286,6 @@ def _tokenized(
 
 def _splits(lengths: list[np.ndarray]) -> np.ndarray:
     return np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
-
-
-def hash_reviews(reviews: ReviewsBase) -> str:
-    """Returns the SHA-256 of all texts and labels, in their order.
-
-    Args:
-        reviews: The reviews; a stream is read once.
-    """
-    digest = hashlib.sha256(json.dumps(reviews.class_names).encode())
-    digest.update(reviews.label_ids.tobytes())
-    for text, _ in reviews.iter_rows():
-        [data] = encode_texts([text])
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()
 
 
 def hash_vocabulary(preprocessor: SentimentPreprocessor) -> str:

@@ -21,6 +21,7 @@ from kerassent.evaluation import evaluate
 from kerassent.learning_curves import draw_learning_curves
 from kerassent.precision import resolve_precision
 from kerassent.review_base import ReviewsBase
+from kerassent.review_hash import hash_reviews
 from kerassent.run_record import (
     check_output,
     check_same,
@@ -32,7 +33,7 @@ from kerassent.run_record import (
     write_json,
     write_settings,
 )
-from kerassent.token_batches import hash_reviews, hash_vocabulary
+from kerassent.token_batches import hash_vocabulary
 from kerassent.training_setup import has_html
 
 # Where a stream's tokens are while it is trained on.
@@ -204,7 +205,7 @@ class TrainingRun:
                 },
                 "valid": None
                 if valid is None
-                else evaluate(self.classifier, valid).to_dict(),
+                else evaluate(self.classifier, valid, num_timed=0).figures(),
                 "sha256": self.hashes,
                 "finished": now(),
                 "seconds": round(time.monotonic() - self.clock, 1),

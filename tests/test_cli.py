@@ -2,6 +2,7 @@ import csv
 import inspect
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,6 +72,60 @@ def test_train_evaluate_export_predict(reviews_csv, tiny_preset, tmp_path):
             assert row["score"] == row["probabilities"][row["label"]]
     plain = kerassent("predict", models, texts[0]).stdout
     assert plain == f"{rows[0]['label']}  {rows[0]['score']:.4f}  {texts[0]}\n"
+
+
+def test_evaluate_asks_a_server(reviews_csv, tiny_run, tiny_models):
+    expected = json.loads(
+        kerassent(
+            "evaluate", tiny_run[1], reviews_csv, *COLUMNS, "--json"
+        ).stdout
+    )
+    assert expected["provenance"]["model"] == str(tiny_run[1])
+    with serve(tiny_models, port=0, rest_api_port=0) as server:
+        for url in (server.grpc_url, server.rest_url):
+            found = json.loads(
+                kerassent(
+                    *("evaluate", "--url", url, "--model-name", "tiny"),
+                    *(reviews_csv, *COLUMNS, "--json"),
+                ).stdout
+            )
+            assert found["confusion_matrix"] == expected["confusion_matrix"]
+            assert found["log_loss"] == pytest.approx(
+                expected["log_loss"], abs=1e-5
+            )
+            assert found["provenance"]["model"] == f"tiny at {url}"
+    for arguments, message in (
+        ((tiny_run[1],), "Give a MODEL and a FILE"),
+        (("--url", url, "a", "b"), "or --url and a FILE"),
+        (("--url", url, reviews_csv), "--url needs --model-name"),
+    ):
+        assert message in kerassent("evaluate", *arguments, code=2).stderr
+
+
+def test_compare_and_calibrate(reviews_csv, tiny_run, tiny_models, tmp_path):
+    arguments = ("compare", tiny_run[1], tiny_models, reviews_csv, *COLUMNS)
+    found = json.loads(kerassent(*arguments, "--json").stdout)
+    assert found["verdict"] == "no proof"
+    assert found["num_differences"] == 0
+    assert found["new"]["provenance"]["model"] == str(tiny_models)
+    assert "no proof that either is better" in kerassent(*arguments).stdout
+
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run[1], run)
+    noisy = tmp_path / "noisy.csv"
+    with reviews_csv.open() as opened, noisy.open("w", newline="") as written:
+        writer = csv.writer(written)
+        for i, (text, label) in enumerate(csv.reader(opened)):
+            turned = {"neg": "pos", "pos": "neg"}.get(label, label)
+            writer.writerow((text, turned if i % 5 == 2 else label))
+    arguments = ("calibrate", run, noisy, *COLUMNS)
+    found = json.loads(kerassent(*arguments, "--json").stdout)
+    assert found["temperature"] > 1.5
+    again = " ".join(kerassent(*arguments).stdout.split())
+    temperature = f"{found['temperature']:.4f}"
+    assert f"temperature │ {temperature} │ {temperature}" in again
+    refused = kerassent("calibrate", tiny_models, noisy, *COLUMNS, code=1)
+    assert "`model` must be a `SentimentClassifier`" in refused.stderr
 
 
 def test_predict_asks_a_server(tiny_run, tiny_models):

@@ -78,7 +78,7 @@ def test_a_stream_is_evaluated_a_window_at_a_time(large_csv, monkeypatch):
     stream = load_reviews(large_csv, text="text", label="label", stream=True)
     model = CountsGood()
     tracemalloc.start()
-    found = evaluate(model, stream)
+    found = evaluate(model, stream, num_timed=0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert model.given == [500] * 12
@@ -122,5 +122,5 @@ def test_json_holds_it():
 def test_errors_say_what_is_wrong():
     with pytest.raises(ValueError, match="must have labels: pass `label=`"):
         evaluate(MODEL, Reviews(["a"]))
-    with pytest.raises(ValueError, match=r"doesn't know: \['meh'\]"):
+    with pytest.raises(ValueError, match="doesn't know: 'meh'"):
         evaluate(MODEL, Reviews(["a", "b"], ["neg", "meh"]))

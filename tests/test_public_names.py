@@ -3,7 +3,9 @@ import kerassent
 
 def test_every_public_name_loads():
     assert sorted(kerassent.__all__) == [
+        "Calibration",
         "Client",
+        "Comparison",
         "Evaluation",
         "LRCurve",
         "LRFinder",
@@ -16,6 +18,8 @@ def test_every_public_name_loads():
         "Triangular",
         "TriangularOnPlateau",
         "WarmupDecay",
+        "calibrate",
+        "compare",
         "errors",
         "evaluate",
         "export",
@@ -33,6 +37,9 @@ def test_every_public_name_loads():
 
 def test_no_module_hides_a_public_function():
     """`kerassent.export` must stay the function once all is imported."""
-    for name in ("evaluate", "export", "find_lr", "predict", "serve", "train"):
+    for name in (
+        *("calibrate", "compare", "evaluate", "export", "find_lr"),
+        *("predict", "serve", "train"),
+    ):
         assert callable(getattr(kerassent, name))
         assert type(getattr(kerassent, name)).__name__ == "function"

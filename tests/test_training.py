@@ -52,7 +52,7 @@ def test_the_record_says_how_it_was_made(run, easy_reviews):
     assert info["max_lr"] == 3e-3
     _, valid = easy_reviews.split(test_size=0.1, seed=0)
     assert info["valid"] == json.loads(
-        json.dumps(evaluate(run[1], valid).to_dict())
+        json.dumps(evaluate(run[1], valid).figures())
     )
 
 

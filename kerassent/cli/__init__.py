@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import asking, training
+from kerassent.cli import asking, evaluating, training
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
@@ -50,7 +50,9 @@ for command in (
     asking.presets,
     training.find_lr,
     train,
-    asking.evaluate,
+    evaluating.evaluate,
+    evaluating.compare,
+    evaluating.calibrate,
     asking.predict,
     asking.export,
     asking.inspect,

@@ -1,4 +1,4 @@
-"""`kerassent presets`, `evaluate`, `predict`, `export`, `inspect`, `serve`."""
+"""`kerassent presets`, `predict`, `export`, `inspect`, `serve`."""
 
 import json
 import pathlib
@@ -9,7 +9,6 @@ from typing import Any, get_args
 import click
 
 from kerassent import contract
-from kerassent.cli.reading import load, reviews_options
 from kerassent.cli.terminal import print_tables, start_tensorflow
 
 
@@ -30,34 +29,6 @@ def presets(as_json: bool) -> None:
     from kerassent.report import presets_table
 
     print_tables(presets_table(found))
-
-
-@click.command()
-@click.argument("model")
-@click.argument("source")
-@reviews_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def evaluate(model: str, source: str, as_json: bool, **reading: Any) -> None:
-    """How good a run, or an export, is on labelled reviews.
-
-    \b
-    Example:
-      kerassent evaluate runs/imdb test.xlsx --text Reviews --label Sentiment
-    """
-    start_tensorflow()
-    from kerassent.evaluation import evaluate as run
-    from kerassent.prediction import open_model
-
-    opened = open_model(model)
-    evaluation = run(
-        opened, load(source, class_names=opened.class_names, **reading)
-    )
-    if as_json:
-        click.echo(json.dumps(evaluation.to_dict()))
-        return
-    from kerassent.report import evaluation_tables
-
-    print_tables(*evaluation_tables(evaluation))
 
 
 @click.command()

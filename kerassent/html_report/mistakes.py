@@ -1,7 +1,7 @@
 """The worst mistakes, each as a card with its text."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kerassent.contract import Explanation
@@ -10,7 +10,7 @@ from kerassent.evaluation_parts import Mistake
 from kerassent.html_report.highlighting import Piece, pieces
 from kerassent.html_report.wording import count
 
-MOST_SHOWN: Final = 25
+MOST_SHOWN: Final = 20
 # What is shown of a longer text before one asks for the rest, in characters,
 # and how few more are worth no question.
 _SHOWN: Final = 700
@@ -92,11 +92,11 @@ def _split(
             shown.append(piece)
             left -= len(piece.text)
             continue
-        if piece.level:  # not within a marked word
+        if piece.level and shown:  # not within a marked word
             return tuple(shown), (piece, *remaining)
         cut = max(piece.text.rfind(" ", 0, left + 1), 0) or left
         return (
-            (*shown, Piece(piece.text[:cut])),
-            (Piece(piece.text[cut:]), *remaining),
+            (*shown, replace(piece, text=piece.text[:cut])),
+            (replace(piece, text=piece.text[cut:]), *remaining),
         )
     return tuple(shown), ()

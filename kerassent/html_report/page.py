@@ -5,7 +5,7 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from kerassent.contract import Explanation
@@ -15,7 +15,7 @@ from kerassent.html_report.verdict import judge
 from kerassent.html_report.wording import percent, plural
 from kerassent.version import __version__
 
-_TONES: Final = {"good": "Good", "mind": "Mind", "bad": "Problem"}
+_TONES: Final = {"good": "Good", "mind": "Check", "bad": "Problem"}
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -124,19 +124,15 @@ def report_html(
         "class_table": figures.class_table(evaluation),
         "confusion_cells": figures.confusion_cells(evaluation) if few else [],
         "confusion_pairs": figures.confusion_pairs(evaluation),
-        "curves": pictures.curve_charts(evaluation),
-        "score_charts": [
-            pictures.reliability_chart(evaluation),
-            pictures.score_chart(evaluation),
-            pictures.abstaining_chart(evaluation),
-        ],
-        "length_chart": pictures.length_chart(evaluation),
+        "charted": list(_charted(evaluation)),
         "num_mistakes": plural(evaluation.num_mistakes, "mistake"),
         "cards": mistakes.mistake_cards(evaluation, explanations),
         "mislabelled": mistakes.mislabelled_cards(evaluation),
         "explained": any(each is not None for each in explanations),
         "training_charts": run_pages.run_charts(run) if run else [],
         "training_facts": run_pages.run_facts(run) if run else [],
+        "comparison": None,
+        "checks": (),
         "command": command,
         "provenance_facts": _provenance(evaluation),
         "percent": percent,
@@ -173,15 +169,34 @@ def _hash(style: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _sections(context: dict[str, Any]) -> Any:
+def _charted(evaluation: Evaluation) -> Iterator[tuple[str, str, list[Any]]]:
+    """Yields the sections that are charts: anchors, names, charts."""
+    yield (
+        "curves",
+        "Curves",
+        [
+            *pictures.curve_charts(evaluation),
+            pictures.length_chart(evaluation),
+        ],
+    )
+    yield (
+        "scores",
+        "Scores",
+        [
+            pictures.reliability_chart(evaluation),
+            pictures.score_chart(evaluation),
+            pictures.abstaining_chart(evaluation),
+        ],
+    )
+
+
+def _sections(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yields anchors and names of the sections that there are."""
     yield "know", "Before it is shipped"
     yield "figures", "Figures"
     yield "confusion", "Confusion"
-    if context["curves"]:
-        yield "curves", "Curves"
-    yield "calibration", "Scores"
-    yield "length", "Length"
+    for anchor, name, _ in context["charted"]:
+        yield anchor, name
     yield "mistakes", "Mistakes"
     if context["training_charts"]:
         yield "training", "Training"

@@ -111,11 +111,8 @@ def reliability_chart(evaluation: Evaluation) -> Chart:
         evaluation: What `evaluate` returned.
     """
     bins = evaluation.reliability
-    lowest = min(
-        min(min(each.mean_score, each.accuracy) for each in bins),
-        1 / len(evaluation.class_names),
-    )
-    low = max(0.0, int(lowest * 10) / 10)
+    lowest = min(min(each.low, each.accuracy) for each in bins)
+    low = max(0.0, int(lowest * 20) / 20)
     return Chart(
         "Score and accuracy",
         "Dots near the diagonal: a score of 0.9 is right nine times in ten. "
@@ -172,7 +169,7 @@ def score_chart(evaluation: Evaluation) -> Chart:
         f"A bar for each range of scores. Most reviews, "
         f"{percent(most.num_reviews / evaluation.num_reviews)}, are between "
         f"{most.low:.2f} and {most.high:.2f}.",
-        _percent_axis("score, %", max(0.0, int(low * 10) / 10)),
+        _percent_axis("score, %", max(0.0, int(low * 20) / 20)),
         linear_axis("reviews, %", 0, 105 * max(shares)),
         (
             Series(

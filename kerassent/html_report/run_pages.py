@@ -21,6 +21,7 @@ from kerassent.html_report.charts import (
 from kerassent.html_report.wording import count, decimal, listed, percent
 from kerassent.learning_curves import smooth_losses
 from kerassent.lr_curve import LRCurve
+from kerassent.lr_drawing import shown_range
 from kerassent.run_record import read_info
 
 Rows = Sequence[Mapping[str, float]]
@@ -112,6 +113,16 @@ def versions_text(versions: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in versions.items())
 
 
+def rate(value: float) -> str:
+    """Returns a learning rate shortly: 2.1e-5.
+
+    Args:
+        value: Above 0.
+    """
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"
+
+
 def _loss_chart(epochs: Rows, steps: Rows) -> Chart:
     series = []
     losses = np.array([row["loss"] for row in steps])
@@ -172,14 +183,14 @@ def _rate_chart(steps: Rows) -> Chart:
     peak = float(np.nanmax(rates))
     return Chart(
         "Learning rate",
-        f"The learning rate of each step; its peak is {peak:.2g}, at epoch "
+        f"The learning rate of each step; its peak is {rate(peak)}, at epoch "
         f"{steps[int(np.nanargmax(rates))]['epoch']:.2g}.",
         _epoch_axis((), steps),
         Axis(
             "learning rate",
             0.0,
             1.08 * peak,
-            ((0.0, "0"), (peak / 2, f"{peak / 2:.1e}"), (peak, f"{peak:.1e}")),
+            ((0.0, "0"), (peak / 2, rate(peak / 2)), (peak, rate(peak))),
         ),
         (Series("", [row["epoch"] for row in steps], rates, "line", 3),),
     )
@@ -192,13 +203,13 @@ def lr_chart(curve: LRCurve) -> Chart:
         curve: What `find_lr` returned.
     """
     judged = curve.losses if curve.val_losses is None else curve.val_losses
-    low, high = curve.limits
+    low, high = shown_range(judged, curve.smoothed_losses)
     suggestions = {} if curve.doubt else curve.suggestions
     return Chart(
         "Learning-rate finder",
         f"The loss over the learning rate. "
         + (
-            f"The suggestion is {curve.suggestion:.2g}."
+            f"The suggestion is {rate(curve.suggestion)}."
             if suggestions
             else f"No suggestion: {curve.doubt}."
         ),
@@ -215,11 +226,11 @@ def lr_chart(curve: LRCurve) -> Chart:
         ),
         Table(
             ("suggestion", "learning rate"),
-            tuple((name, f"{rate:.2e}") for name, rate in suggestions.items()),
+            tuple((name, rate(value)) for name, value in suggestions.items()),
         )
         if suggestions
         else None,
-        f"The upright line is the suggestion, {curve.suggestion:.2g}."
+        f"The upright line is the suggestion, {rate(curve.suggestion)}."
         if suggestions
         else f"No suggestion: {curve.doubt}.",
     )

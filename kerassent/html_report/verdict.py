@@ -151,9 +151,8 @@ def _remarks(evaluation: Evaluation) -> Iterator[Remark]:
             "mind",
             f"{plural(number, 'label')} may be wrong",
             f"Of the {plural(evaluation.num_mistakes, 'mistake')}, "
-            f"{count(number)} look like the label's rather than the model's. "
-            "Read these first: each that is wrong costs the model a point it "
-            "deserves.",
+            f"{count(number)} look like the label’s rather than the model’s. "
+            "Read these first: the model may be better than its figures.",
         )
 
 

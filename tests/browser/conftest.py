@@ -124,7 +124,9 @@ class Page:
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
         browser.events.clear()
-        self.ask("Page.navigate", url=url)
+        answer = self.ask("Page.navigate", url=url)
+        if "errorText" in answer:
+            raise RuntimeError(f"{url}: {answer['errorText']}")
         browser.wait("Page.loadEventFired", self._session)
 
     def ask(self, method, **params):

@@ -1,0 +1,129 @@
+"""`kerassent evaluate`, `compare`, `calibrate`."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kerassent.cli.reading import load, reviews_options
+from kerassent.cli.terminal import print_tables, start_tensorflow
+
+
+@click.command()
+@click.argument("arguments", metavar="[MODEL] FILE", nargs=-1)
+@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
+@click.option("--model-name", help="With --url: the model's name there.")
+@reviews_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def evaluate(
+    arguments: Sequence[str],
+    url: str | None,
+    model_name: str | None,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """How good a model is on labelled reviews, and where it is wrong.
+
+    MODEL is a run or an export; with --url there is none.
+
+    \b
+    Examples:
+      kerassent evaluate runs/imdb test.xlsx --text Reviews --label Sentiment
+      kerassent evaluate --url grpc://localhost:8500 --model-name imdb test.csv
+    """
+    if len(arguments) != (2 if url is None else 1):
+        raise click.UsageError("Give a MODEL and a FILE, or --url and a FILE.")
+    if url is not None and model_name is None:
+        raise click.UsageError("--url needs --model-name.")
+    if url is None or url.startswith("grpc"):
+        start_tensorflow()
+    from kerassent.client import Client
+    from kerassent.evaluation import evaluate as run
+    from kerassent.prediction import class_names_of
+
+    path, file = arguments[0], arguments[-1]
+    if url is None:
+        names = class_names_of(path)
+        evaluation = run(path, load(file, class_names=names, **reading))
+    else:
+        with Client(url, model_name=model_name or "") as client:
+            names = client.class_names
+            evaluation = run(client, load(file, class_names=names, **reading))
+    if as_json:
+        click.echo(json.dumps(evaluation.to_dict()))
+        return
+    from kerassent.evaluation_view import evaluation_tables
+
+    print_tables(*evaluation_tables(evaluation))
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@click.argument("file")
+@reviews_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def compare(
+    old: str, new: str, file: str, as_json: bool, **reading: Any
+) -> None:
+    """Whether the model NEW labels reviews better than OLD.
+
+    Both are runs or exports. It says how sure that is (McNemar's test), and
+    which reviews only one of them labels rightly.
+
+    \b
+    Example:
+      kerassent compare runs/may runs/june test.csv --text text --label label
+    """
+    start_tensorflow()
+    from kerassent.comparison import compare as run
+    from kerassent.prediction import class_names_of
+
+    names = dict.fromkeys([*class_names_of(old), *class_names_of(new)])
+    comparison = run(old, new, load(file, class_names=list(names), **reading))
+    if as_json:
+        click.echo(json.dumps(comparison.to_dict()))
+        return
+    from kerassent.evaluation_view import comparison_tables
+
+    print_tables(*comparison_tables(comparison))
+
+
+@click.command()
+@click.argument("run")
+@click.argument("file")
+@reviews_options
+@click.option("--limit", type=int, help="What `train` was given, if it was.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def calibrate(
+    run: str,
+    file: str,
+    limit: int | None,
+    seed: int,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Make a run's scores honest: fit its temperature.
+
+    FILE has reviews that the run was not trained on. It may be the file that
+    `train` was given: then the part that was held out for validation is taken.
+    Labels stay as they are. Export again after it.
+
+    \b
+    Example:
+      kerassent calibrate runs/imdb train.xlsx --text Reviews --label Sentiment
+    """
+    start_tensorflow()
+    from kerassent.calibration import calibrate as fit
+    from kerassent.evaluation_view import calibration_table
+    from kerassent.prediction import class_names_of
+
+    names = class_names_of(run)
+    reviews = load(file, limit=limit, seed=seed, class_names=names, **reading)
+    calibration = fit(run, reviews)
+    if as_json:
+        click.echo(json.dumps(calibration.to_dict()))
+        return
+    print_tables(calibration_table(calibration))
