@@ -10,7 +10,7 @@ import click
 
 from kerassent import contract
 from kerassent.cli.reading import load, texts_options
-from kerassent.cli.terminal import print_tables, start_tensorflow
+from kerassent.cli.terminal import print_tables
 
 _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
 
@@ -147,8 +147,6 @@ def load_test(
         reviews: Any = load_sample()
     else:
         reviews = load(source, **reading)
-    if url.startswith("grpc"):
-        start_tensorflow()  # the gRPC stubs import it
     from kerassent import load_test as run
 
     payloads = run.Payloads(

@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 _MAX_SECONDS: Final = 86400.0
-_MAX_COUNT: Final = 4096
+MAX_COUNT: Final = 4096
 
 
 def checked_positive(name: str, value: float) -> None:
@@ -24,7 +24,7 @@ def checked_positive(name: str, value: float) -> None:
 
 
 def checked_count(name: str, value: int) -> None:
-    """Refuses what is not a number of clients that a process can have.
+    """Refuses what is not a number of clients, or of texts in a request.
 
     Args:
         name: The argument's name.
@@ -33,9 +33,9 @@ def checked_count(name: str, value: int) -> None:
     Raises:
         ValueError: It is less than 1 or more than 4,096.
     """
-    if not 1 <= value <= _MAX_COUNT:
+    if not 1 <= value <= MAX_COUNT:
         raise ValueError(
-            f"`{name}` must be from 1 to {_MAX_COUNT:,}. Received: "
+            f"`{name}` must be from 1 to {MAX_COUNT:,}. Received: "
             f"{name}={value!r}"
         )
 

@@ -4,6 +4,7 @@ from typing import Any, Final, Self
 
 from kerassent.client import Client
 from kerassent.errors import ServingError
+from kerassent.load_test.bounds import MAX_COUNT
 
 # Of an error's message, what a result keeps.
 _MAX_MESSAGE: Final = 300
@@ -19,6 +20,7 @@ class Connections:
         url: The server's URL, as `Client` takes it.
         model_name: The model's name there.
         **options: What else `Client` takes: `timeout`, `version`, `headers`.
+            It doesn't try again, so that each failure is seen.
 
     Example:
     ```python
@@ -30,7 +32,7 @@ class Connections:
     def __init__(self, url: str, *, model_name: str, **options: Any) -> None:
         self._url = url
         self._model_name = model_name
-        self._options = options
+        self._options = {"retry": False, "max_batch_size": MAX_COUNT} | options
         self._all: list[Client] = []
         # Threads append and pop, which are atomic.
         self._free: list[Client] = []

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 from kerassent.contract import encode_texts
+from kerassent.load_test.bounds import checked_count
 
 
 class Payloads:
@@ -26,11 +27,7 @@ class Payloads:
         texts_per_request: int = 1,
         seed: int = 0,
     ) -> None:
-        if texts_per_request < 1:
-            raise ValueError(
-                "`texts_per_request` must be 1 or more. Received: "
-                f"{texts_per_request!r}"
-            )
+        checked_count("texts_per_request", texts_per_request)
         self._texts = encode_texts(texts)
         if not self._texts:
             raise ValueError("`texts` must hold at least one text.")

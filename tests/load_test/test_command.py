@@ -98,16 +98,13 @@ def test_nobody_there_is_an_error_before_any_load():
     assert shown.stderr.startswith("Error: Nothing answers at 127.0.0.1:9")
 
 
-def test_rest_needs_no_tensorflow(served):
+def test_neither_protocol_needs_tensorflow(target):
     code = (
         "import sys; from kerassent.cli import main; "
-        "main(['load-test', '--url', sys.argv[1], '--model-name', 'tiny', "
-        "'--rate', '10', '--requests', '3', '--warmup', '0'], "
-        "standalone_mode=False); "
+        "main(['load-test', *sys.argv[1:], '--rate', '10', '--requests', '3', "
+        "'--warmup', '0'], standalone_mode=False); "
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run(
-        [sys.executable, "-c", code, served.rest_url],
-        check=True,
-        capture_output=True,
+        [sys.executable, "-c", code, *target], check=True, capture_output=True
     )

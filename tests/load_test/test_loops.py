@@ -241,3 +241,10 @@ def test_all_texts_are_sent_in_an_order_of_their_own(
     assert sent[:7] != TEXTS
     again = Payloads(TEXTS, texts_per_request=2, seed=3)
     assert [t.decode() for n in range(7) for t in again.request(n)] == sent
+
+
+def test_a_request_is_one_request(timed, connections):
+    payloads = Payloads(TEXTS, texts_per_request=300)
+    found = run_closed_loop(connections, payloads, requests=2, warmup=0)
+    assert [len(texts) for texts in timed.texts] == [300, 300, 300]
+    assert found.num_answered == 2
