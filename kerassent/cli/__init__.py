@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kerassent.cli import asking, evaluating, training
+from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
@@ -48,6 +49,7 @@ def main(debug: bool) -> None:
 for command in (
     training.quickstart,
     asking.presets,
+    check,
     training.find_lr,
     train,
     evaluating.evaluate,
