@@ -13,6 +13,7 @@ PAGES = [
     "docs/data.md",
     "docs/distributed.md",
     "docs/export.md",
+    "docs/load_test.md",
     "docs/lr_finder.md",
     "docs/one_cycle.md",
     "docs/presets.md",

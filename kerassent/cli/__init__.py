@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from kerassent.cli import asking, evaluating, training
+from kerassent.cli.checking import check
+from kerassent.cli.load_testing import load_test
 from kerassent.cli.terminal import ARGUMENTS
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
@@ -52,6 +54,7 @@ def main(debug: bool) -> None:
 for command in (
     training.quickstart,
     asking.presets,
+    check,
     training.find_lr,
     train,
     evaluating.evaluate,
@@ -61,5 +64,6 @@ for command in (
     asking.export,
     asking.inspect,
     asking.serve,
+    load_test,
 ):
     main.add_command(command)
