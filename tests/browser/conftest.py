@@ -2,12 +2,14 @@
 
 import base64
 import collections
+import fcntl
 import json
 import os
 import pathlib
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -23,19 +25,14 @@ class Browser:
     """A Chromium of our own."""
 
     def __init__(self, executable, profile):
-        to_browser, self._commands = os.pipe()
-        self._answers, from_browser = os.pipe()
+        to_browser, self._commands = _pipe()
+        self._answers, from_browser = _pipe()
         flags = [*_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         # It reads from descriptor 3 and writes to 4.
+        moved = f"os.dup2({to_browser}, 3); os.dup2({from_browser}, 4)"
+        start = f"import os, sys; {moved}; os.execv(sys.argv[1], sys.argv[1:])"
         self._process = subprocess.Popen(
-            [
-                "sh",
-                "-c",
-                f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
-                "sh",
-                executable,
-                *flags,
-            ],
+            [sys.executable, "-I", "-S", "-c", start, executable, *flags],
             pass_fds=(to_browser, from_browser),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -101,6 +98,15 @@ class Browser:
             self._process.kill()
             self._process.wait()
         os.close(self._answers)
+
+
+def _pipe():
+    """A pipe whose ends are neither 3 nor 4."""
+    ends = os.pipe()
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return moved
 
 
 class Page:

@@ -40,10 +40,22 @@ def test_it_says_what_a_person_would_have_to_read(made_evaluation):
     assert one_in(1 - row.accuracy) in ready
 
 
-def test_guessing_is_not_ready(made_evaluation):
-    verdict = judge(made_evaluation(skill=0.0))
+@pytest.mark.parametrize(
+    ("accuracy", "interval", "words"),
+    [
+        (0.505, (0.48, 0.53), "Not shown to be ready"),
+        (0.49, (0.47, 0.51), "Not ready: no better"),
+        (0.5, (0.48, 0.52), "Not ready: no better"),
+        (0.45, (0.43, 0.47), "Not ready: no better"),
+    ],
+)
+def test_guessing_is_not_ready(made_evaluation, accuracy, interval, words):
+    evaluation = replace(
+        made_evaluation(), accuracy=accuracy, accuracy_interval=interval
+    )
+    verdict = judge(evaluation)
     assert verdict.tone == "bad"
-    assert verdict.ready.startswith("Not ")
+    assert verdict.ready.startswith(words)
 
 
 def test_few_reviews_are_too_few(made_evaluation):
