@@ -60,6 +60,8 @@ TASK_CONFIG: Final = "task.json"
 TRAIN_INFO: Final = "train.json"
 HISTORY: Final = "history.csv"
 LEARNING_CURVES: Final = "learning_curves.svg"
+STEP_LOSSES: Final = "step_losses.csv"
+LR_CURVE: Final = "lr_curve.json"
 CHECKPOINTS: Final = "checkpoints"
 
 

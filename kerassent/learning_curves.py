@@ -99,6 +99,22 @@ def learning_curves_figure(
     return figure
 
 
+def smooth_losses(losses: np.ndarray) -> np.ndarray:
+    """Returns a moving average of a moving average: forth, and then back.
+
+    So it lags neither behind nor before.
+
+    Args:
+        losses: float `(num_points,)`.
+    """
+    if len(losses) < 2 * _FEWEST_SMOOTHED:
+        return losses
+    points = max(_SMOOTHED_SHARE * len(losses), _FEWEST_SMOOTHED)
+    weight = 1 - 2 / points
+    forth = smoothed(losses, weight)
+    return smoothed(forth[::-1], weight)[::-1]
+
+
 def _draw_losses(
     ax: "Axes",
     rows: Sequence[Mapping[str, float]],
@@ -107,7 +123,7 @@ def _draw_losses(
     epochs, losses = step_losses["epoch"], step_losses["loss"]
     known = np.isfinite(losses)
     epochs, losses = epochs[known], losses[known]
-    smooth = _smoothed(losses)
+    smooth = smooth_losses(losses)
     if len(losses):
         ax.plot(epochs, losses, color=_TRAINING, alpha=0.3, linewidth=0.7)
         ax.plot(
@@ -138,19 +154,6 @@ def _draw_rate(ax: "Axes", step_losses: Mapping[str, np.ndarray]) -> None:
     ax.set_ylim(0, 1.1 * highest)
     ax.set_yticks([0, highest], ["0", f"{highest:.2g}"])
     ax.set_ylabel("learning rate", fontsize="small")
-
-
-def _smoothed(losses: np.ndarray) -> np.ndarray:
-    """Returns a moving average of a moving average: forth, and then back.
-
-    So it lags neither behind nor before.
-    """
-    if len(losses) < 2 * _FEWEST_SMOOTHED:
-        return losses
-    points = max(_SMOOTHED_SHARE * len(losses), _FEWEST_SMOOTHED)
-    weight = 1 - 2 / points
-    forth = smoothed(losses, weight)
-    return smoothed(forth[::-1], weight)[::-1]
 
 
 def _draw_by_epoch(

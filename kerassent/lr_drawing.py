@@ -76,7 +76,7 @@ def draw_axes(
             zorder=3,
             label=f"{_LABELS.get(rule, rule)}  {_written(rate)}",
         )
-    ax.set_ylim(*_limits(losses, smoothed_losses))
+    ax.set_ylim(*shown_range(losses, smoothed_losses))
     if len(learning_rates):
         ax.set_xlim(learning_rates[0], learning_rates[-1])
     ax.set_xlabel("learning rate")
@@ -85,6 +85,26 @@ def draw_axes(
     ax.grid(axis="y", alpha=0.25, linewidth=0.6)
     ax.legend(frameon=False, fontsize="small")
     return ax
+
+
+def shown_range(
+    losses: np.ndarray, smoothed_losses: np.ndarray, margin: float = 0.06
+) -> tuple[float, float]:
+    """Shows the fall well: an explosion may leave the figure at its top.
+
+    Args:
+        losses: float `(num_steps,)`.
+        smoothed_losses: float `(num_steps,)`.
+        margin: Room above and below, as a share of the range.
+    """
+    if not len(losses):
+        return 0.0, 1.0
+    lowest = int(smoothed_losses.argmin())
+    low = float(min(losses[: lowest + 1].min(), smoothed_losses[lowest]))
+    start = float(max(losses[: lowest + 1].max(), smoothed_losses[0]))
+    high = min(float(max(losses.max(), start)), start + 0.6 * (start - low))
+    room = margin * (high - low)
+    return low - room, high + room if high > low else low + 1.0
 
 
 def draw_text(
@@ -106,7 +126,7 @@ def draw_text(
     """
     if len(learning_rates) < 2:
         return "no curve"
-    low, high = _limits(smoothed_losses, smoothed_losses, margin=0.0)
+    low, high = shown_range(smoothed_losses, smoothed_losses, margin=0.0)
     at = np.log(learning_rates)
     columns = np.linspace(at[0], at[-1], 2 * width)
     values = np.interp(columns, at, smoothed_losses)
@@ -151,20 +171,6 @@ def _beneath(line: str, column: int, text: str) -> str:
     if line[max(start - 1, 0) : start + len(text) + 1].strip():
         return line
     return line[:start] + text + line[start + len(text) :]
-
-
-def _limits(
-    losses: np.ndarray, smoothed_losses: np.ndarray, margin: float = 0.06
-) -> tuple[float, float]:
-    """Shows the fall well: an explosion may leave the figure at its top."""
-    if not len(losses):
-        return 0.0, 1.0
-    lowest = int(smoothed_losses.argmin())
-    low = float(min(losses[: lowest + 1].min(), smoothed_losses[lowest]))
-    start = float(max(losses[: lowest + 1].max(), smoothed_losses[0]))
-    high = min(float(max(losses.max(), start)), start + 0.6 * (start - low))
-    room = margin * (high - low)
-    return low - room, high + room if high > low else low + 1.0
 
 
 def _written(rate: float) -> str:

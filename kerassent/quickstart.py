@@ -1,6 +1,5 @@
 """The whole way on the packaged sample, each step printed."""
 
-import importlib.resources
 import os
 import pathlib
 import shutil
@@ -12,6 +11,11 @@ from kerassent import contract
 from kerassent.client import Client
 from kerassent.errors import KerassentError
 from kerassent.evaluation import evaluate
+from kerassent.packaged_sample import (
+    LABEL_COLUMN,
+    TEXT_COLUMN,
+    load_sample,
+)
 from kerassent.presets import DEFAULT_PRESET, find_preset
 from kerassent.reviews import Reviews, load_reviews
 from kerassent.run_record import read_info
@@ -19,8 +23,6 @@ from kerassent.saved_model.exporting import export
 from kerassent.server import serve
 from kerassent.training import train
 
-TEXT_COLUMN = "Reviews"
-LABEL_COLUMN = "Sentiment"
 MODEL_NAME = "sentiment"
 
 # Asked in many a Keras sentiment tutorial, with the labels they should get.
@@ -38,13 +40,6 @@ _EPOCHS = 4
 _BATCH_SIZE = 16
 _SEQUENCE_LENGTH = 128
 _HELD_OUT = 104
-
-
-def sample() -> Reviews:
-    """Returns the packaged sample: 504 short reviews, no benchmark."""
-    packaged = importlib.resources.files("kerassent") / "sample/reviews.csv"
-    with importlib.resources.as_file(packaged) as path:
-        return load_reviews(path, text=TEXT_COLUMN, label=LABEL_COLUMN)
 
 
 def quickstart(
@@ -78,7 +73,7 @@ def quickstart(
     say("1. A spreadsheet of reviews")
     home.mkdir(parents=True, exist_ok=True)
     for part, file in zip(
-        sample().split(test_size=_HELD_OUT), files.values(), strict=True
+        load_sample().split(test_size=_HELD_OUT), files.values(), strict=True
     ):
         _write_xlsx(part, file)
         say(f"   wrote {file}: {len(part)} reviews")

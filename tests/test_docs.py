@@ -16,6 +16,7 @@ PAGES = [
     "docs/distributed.md",
     "docs/evaluation.md",
     "docs/export.md",
+    "docs/load_test.md",
     "docs/lr_finder.md",
     "docs/one_cycle.md",
     "docs/presets.md",

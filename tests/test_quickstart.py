@@ -4,14 +4,15 @@ from collections import Counter
 import openpyxl
 import pytest
 
+from kerassent.packaged_sample import load_sample
 from kerassent.prediction import predict
-from kerassent.quickstart import QUESTIONS, quickstart, sample
+from kerassent.quickstart import QUESTIONS, quickstart
 from kerassent.run_record import read_info
 from kerassent.saved_model.exporting import export
 
 
 def test_the_sample_is_balanced_and_each_review_its_own():
-    reviews = sample()
+    reviews = load_sample()
     assert reviews.class_names == ("neg", "pos")
     assert reviews.summary().class_counts == {"neg": 252, "pos": 252}
     assert reviews.summary().duplicates == 0
@@ -23,7 +24,7 @@ def test_the_sample_is_balanced_and_each_review_its_own():
 
 
 def test_the_sample_has_several_lengths_in_both_classes():
-    reviews = sample()
+    reviews = load_sample()
     for name in reviews.class_names:
         lengths = [
             len(text.split())
@@ -36,7 +37,7 @@ def test_the_sample_has_several_lengths_in_both_classes():
 
 
 def test_the_questions_are_not_in_the_sample():
-    texts = " ".join(sample().texts).lower()
+    texts = " ".join(load_sample().texts).lower()
     for question, _ in QUESTIONS:
         for sentence in question.lower().split("."):
             assert sentence.strip() not in texts

@@ -5,21 +5,38 @@ from typing import Any
 
 import click
 
+_TEXTS = (
+    click.option("--text", help="The column of the texts."),
+    click.option("--sheet", help="The sheet of an xlsx file."),
+    click.option("--encoding", help="Of a csv, tsv or jsonl file."),
+    click.option("--separator", help="Of a csv or tsv file."),
+)
+_DROP_EMPTY = click.option(
+    "--drop-empty", is_flag=True, help="Leave empty texts out."
+)
+_LABEL = click.option("--label", help="The column of the labels.")
+
 
 def reviews_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say where in a file the reviews are."""
-    for option in reversed(
-        (
-            click.option("--text", help="The column of the texts."),
-            click.option("--label", help="The column of the labels."),
-            click.option("--sheet", help="The sheet of an xlsx file."),
-            click.option("--encoding", help="Of a csv, tsv or jsonl file."),
-            click.option("--separator", help="Of a csv or tsv file."),
-            click.option(
-                "--drop-empty", is_flag=True, help="Leave empty texts out."
-            ),
-        )
-    ):
+    return columns_options(_with_options(command, _DROP_EMPTY))
+
+
+def columns_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the same, but for `--drop-empty`."""
+    text, *others = _TEXTS
+    return _with_options(command, text, _LABEL, *others)
+
+
+def texts_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the same, but for the labels, which are not read."""
+    return _with_options(command, *_TEXTS, _DROP_EMPTY)
+
+
+def _with_options(
+    command: Callable[..., Any], *options: Callable[..., Any]
+) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-from kerassent.contract import GRPC_PORT, LOCALHOST, REST_PORT
+from kerassent.contract import GRPC_PORT, LOCALHOST, LOOPBACK, REST_PORT
 from kerassent.errors import ServingError
 from kerassent.server.running import Server, ServerOptions, start
 from kerassent.server.versions import check_base_path
@@ -20,6 +20,7 @@ def serve(
     rest_api_port: int | None = REST_PORT,
     rest_api_timeout_ms: int = REST_TIMEOUT_MS,
     batching: bool | str | os.PathLike[str] = False,
+    ui: bool = False,
 ) -> Server:
     """Serves a model from threads of this process.
 
@@ -45,6 +46,8 @@ def serve(
         batching: Whether requests that come together run together: `True`
             merges them as the version's `batching_params.pbtxt` says, a path
             as that file does.
+        ui: Whether the HTTP port has a page at `/` to type texts into. It is
+            for this machine only.
 
     Returns:
         The running server, to be stopped with `stop()` or a `with` block.
@@ -52,8 +55,18 @@ def serve(
     Raises:
         ServingError: If there is no model, it cannot be loaded, or a port
             cannot be opened.
-        ValueError: If both ports are the same.
+        ValueError: If both ports are the same, or `ui` is asked for without
+            an HTTP port or of another address than the loopback.
     """
+    if ui and rest_api_port is None:
+        raise ValueError(
+            "`ui` needs an HTTP port. Received: ui=True, rest_api_port=None"
+        )
+    if ui and host not in (LOCALHOST, LOOPBACK, "::1"):
+        raise ValueError(
+            "`ui` is for this machine only: leave `host` out, or `ui`. "
+            f"Received: ui=True, host={host!r}"
+        )
     base_path = os.path.abspath(os.fspath(model_base_path))
     name = model_name or os.path.basename(base_path)
     check_base_path(base_path)
@@ -62,6 +75,7 @@ def serve(
     from kerassent.server.grpc_server import GrpcOptions
     from kerassent.server.lifecycle import LifecycleOptions
     from kerassent.server.model_config import ModelConfig
+    from kerassent.server.playground import PLAYGROUND_PATH, playground
     from kerassent.server.rest import RestOptions
     from kerassent.server.servable import ServableOptions
     from kerassent.server.status import StatusError
@@ -79,7 +93,10 @@ def serve(
                 port=port,
                 rest_api_port=rest_api_port,
                 grpc=GrpcOptions(),
-                rest=RestOptions(timeout_ms=rest_api_timeout_ms),
+                rest=RestOptions(
+                    timeout_ms=rest_api_timeout_ms,
+                    pages={PLAYGROUND_PATH: playground(name)} if ui else {},
+                ),
                 # Who waits for the answer of a call wants to hear at once.
                 lifecycle=LifecycleOptions(max_load_retries=0),
                 servables=ServableOptions(

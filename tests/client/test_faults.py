@@ -15,11 +15,11 @@ from tensorflow_serving.apis import predict_pb2
 from kerassent.client import Client
 from kerassent.errors import DeadlineExceeded, Overloaded, ServingError
 from kerassent.server.batching_parameters import BatchingParameters
-from kerassent.server.embedded import ServerOptions, start
-from kerassent.server.grpc_api import GrpcOptions
+from kerassent.server.grpc_server import GrpcOptions
 from kerassent.server.lifecycle import LifecycleOptions
 from kerassent.server.model_config import ModelConfig
 from kerassent.server.rest import RestOptions
+from kerassent.server.running import ServerOptions, start
 from kerassent.server.servable import ServableOptions
 
 TEXTS = [f"text {number}" for number in range(3000)]

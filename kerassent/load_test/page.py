@@ -1,0 +1,126 @@
+"""A load test as one HTML page, without scripts or anything from outside."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import jinja2
+import markupsafe
+
+from kerassent.load_test.pictures import load_pictures, sweep_pictures
+from kerassent.load_test.results import LoadResult
+from kerassent.load_test.sweep import Sweep
+from kerassent.load_test.tables import (
+    COLUMNS,
+    cells,
+    conduct,
+    knee_line,
+    milliseconds,
+    sweep_rows,
+    warnings,
+)
+from kerassent.version import __version__
+
+
+def write_load_page(
+    measured: LoadResult | Sweep, path: str | os.PathLike[str]
+) -> None:
+    """Writes a page with the figures and the curves.
+
+    Args:
+        measured: What a load test returned.
+        path: The file to write; what is there is replaced once the page is
+            whole.
+    """
+    file = pathlib.Path(path)
+    beside = file.with_name(f".writing-{file.name}")
+    try:
+        beside.write_bytes(load_page(measured).encode("utf-8", "replace"))
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def load_page(measured: LoadResult | Sweep) -> str:
+    """Returns the page.
+
+    Args:
+        measured: What a load test returned.
+    """
+    if isinstance(measured, Sweep):
+        rows = sweep_rows(measured)
+        headline, lead = _knee(measured)
+        charts = sweep_pictures(measured)
+    else:
+        rows = [(measured, "")]
+        headline, lead = _verdict(measured)
+        charts = load_pictures(measured)
+    results = [result for result, _ in rows]
+    first = results[0]
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("kerassent.load_test"),
+                jinja2.PackageLoader("kerassent.html_report"),
+            ]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = environment.get_template("report.css").render()
+    return environment.get_template("load_test.html").render(
+        title=f"Load test of {first.model_name} at {first.url}",
+        headline=headline,
+        lead=lead,
+        charts=charts,
+        columns=(*COLUMNS, ""),
+        rows=[(cells(result), note) for result, note in rows],
+        failures=[(r.load, each) for r in results for each in r.failures],
+        facts=_facts(results),
+        warnings=warnings(results),
+        # It comes from this package, never from a user.
+        style=markupsafe.Markup(style),  # noqa: S704
+        version=__version__,
+    )
+
+
+def _knee(sweep: Sweep) -> tuple[str, str]:
+    if sweep.knee is None:
+        return "No rate was sustained", knee_line(sweep)
+    return f"{sweep.knee:,.4g} requests a second", knee_line(sweep)
+
+
+def _verdict(result: LoadResult) -> tuple[str, str]:
+    p50, p99 = (
+        f"{milliseconds(result.latency_ms[name])} ms"
+        if result.latency_ms[name] is not None
+        else "no time at all: they got no answer"
+        for name in ("p50", "p99")
+    )
+    return (
+        f"{result.throughput:,.4g} answers a second",
+        f"With {result.load}, half of the requests within {p50}, 99 % within "
+        f"{p99}; {result.num_failed:,} of {result.num_requests:,} failed, "
+        f"{result.num_unsent:,} could not be sent.",
+    )
+
+
+def _facts(results: Sequence[LoadResult]) -> list[tuple[str, str]]:
+    first = results[0]
+    return [
+        ("server", first.url),
+        ("model", first.model_name),
+        (
+            "each load" if len(results) > 1 else "time",
+            f"{first.seconds:.4g} s, without the warmup",
+        ),
+        (
+            "texts",
+            f"{first.num_texts:,} different ones of {first.mean_bytes:,.0f} "
+            f"bytes on average, {first.texts_per_request} in a request",
+        ),
+        ("the load test itself", conduct(results)),
+    ]

@@ -1,0 +1,73 @@
+import time
+
+import pytest
+
+from kerassent.errors import ServingError
+from kerassent.load_test import Payloads, run_sweep
+
+TEXTS = Payloads(["a text"])
+
+
+def test_the_knee_is_what_the_server_can_do(timed, connections, one_at_a_time):
+    """Ten milliseconds each, one at a time: a hundred a second."""
+    timed.serve = one_at_a_time(0.01)
+    seen = []
+    found = run_sweep(
+        connections, TEXTS, seconds=1, warmup=0.2, say=seen.append
+    )
+    assert found.alone.latency_ms["p50"] == pytest.approx(11, abs=4)
+    assert 65 < found.crowd.throughput < 101
+    assert found.crowd.throughput * 0.4 < found.knee < 106
+    assert found.max_latency_ms == 5 * found.alone.latency_ms["p50"]
+    rates = [step.result.rate for step in found.steps]
+    assert rates == sorted(rates)
+    assert len(seen) == len(rates) + 2
+    # All up to the knee are sustained, the next one is not.
+    at = rates.index(found.knee)
+    assert not any(step.problem for step in found.steps[: at + 1])
+    assert found.steps[at + 1].problem
+    # And between the two is no more than there was room for.
+    assert rates[at + 1] - found.knee < 0.3 * found.crowd.throughput
+
+
+def test_rates_can_be_given(timed, connections, one_at_a_time):
+    timed.serve = one_at_a_time(0.01)
+    found = run_sweep(
+        connections, TEXTS, rates=[200, 20, 50], seconds=1, warmup=0
+    )
+    assert [step.result.rate for step in found.steps] == [20, 50, 200]
+    assert found.knee == 50
+    assert "answers" in found.steps[2].problem
+    assert found.crowd is None
+    slow = run_sweep(
+        connections,
+        TEXTS,
+        rates=[20],
+        max_latency_ms=5,
+        seconds=0.5,
+        warmup=0,
+    )
+    assert slow.knee is None
+    assert slow.steps[0].problem == "p95 over 5 ms"
+
+
+STATUS = {"grpc": "RESOURCE_EXHAUSTED", "rest": 429}
+
+
+def test_a_rate_with_failures_is_not_sustained(timed, connections, protocol):
+    timed.serve = lambda number: STATUS[protocol] if number % 20 == 7 else None
+    found = run_sweep(connections, TEXTS, rates=[50], seconds=1, warmup=0)
+    assert found.knee is None
+    assert found.steps[0].problem.endswith("% failed")
+
+
+def test_a_server_that_answers_nothing_is_an_error(
+    timed, connections, protocol
+):
+    def serve(number):
+        time.sleep(0.01)
+        return STATUS[protocol] if number else None
+
+    timed.serve = serve
+    with pytest.raises(ServingError, match="None of .* got an answer.*as told"):
+        run_sweep(connections, TEXTS, seconds=0.2, warmup=0)
