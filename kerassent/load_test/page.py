@@ -76,7 +76,7 @@ def load_page(measured: LoadResult | Sweep) -> str:
         headline=headline,
         lead=lead,
         charts=charts,
-        columns=(*COLUMNS, ""),
+        columns=(*COLUMNS, "remark"),
         rows=[(cells(result), note) for result, note in rows],
         failures=[(r.load, each) for r in results for each in r.failures],
         facts=_facts(results),

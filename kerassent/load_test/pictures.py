@@ -13,7 +13,7 @@ from kerassent.load_test.tables import knee_line
 _PERCENTILE_AXIS: Final = Axis(
     "percentile",
     0.0,
-    4.0,
+    4.3,
     ((0.0, "0"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99")),
 )
 _MOST_CURVES: Final = 4

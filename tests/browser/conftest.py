@@ -8,6 +8,7 @@ import pathlib
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -18,6 +19,16 @@ _FLAGS = (
     "--disable-sync --remote-debugging-pipe"
 ).split()
 
+# It reads from descriptor 3 and writes to 4. A shell may know no descriptors
+# above 9, and in a long session they are.
+_AS_3_AND_4 = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3]]
+for fd, wanted in zip(high, (3, 4)):
+    os.dup2(fd, wanted)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
 
 class Browser:
     """A Chromium of our own."""
@@ -26,13 +37,10 @@ class Browser:
         to_browser, self._commands = os.pipe()
         self._answers, from_browser = os.pipe()
         flags = [*_FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        # It reads from descriptor 3 and writes to 4.
         self._process = subprocess.Popen(
             [
-                "sh",
-                "-c",
-                f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
-                "sh",
+                *(sys.executable, "-c", _AS_3_AND_4),
+                *map(str, (to_browser, from_browser)),
                 executable,
                 *flags,
             ],

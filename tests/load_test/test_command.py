@@ -54,7 +54,8 @@ def test_a_real_model_over_both_protocols(target, tmp_path):
 def test_a_sweep_of_a_file(served, tmp_path):
     file = tmp_path / "reviews.csv"
     file.write_text("Reviews,Other\ngood film,1\nbad film,2\n")
-    asked = ("--url", served.rest_url, "--model-name", "tiny", *QUICK)
+    asked = ("--url", served.rest_url, "--model-name", "tiny")
+    asked += ("--seconds", 1, "--warmup", 0.5)
     asked += ("--input", file, "--text", "Reviews", "--rates", "5,10")
     shown = load_test(*asked, "--json", "--max-latency-ms", 5000)
     found = json.loads(shown.stdout)

@@ -30,11 +30,12 @@ def test_the_rate_is_held_whatever_the_answers_do(timed, connections, payloads):
     assert found.num_requests == found.num_answered == 120
     # Forty to warm up, and the one that is asked before all.
     assert timed.num_requests == 120 + 40 + 1
-    assert found.throughput == pytest.approx(80, rel=0.07)
+    assert found.throughput == pytest.approx(80, rel=0.1)
     assert (found.num_failed, found.num_unsent) == (0, 0)
-    assert 2.0 < taken < 3.0
-    assert found.latency_ms["p50"] == pytest.approx(100, abs=15)
-    assert found.latency_ms["mean"] == pytest.approx(100, abs=25)
+    assert 2.0 < taken < 4.0
+    # Other work on this machine makes it more, and nothing makes it less.
+    assert 100 <= found.latency_ms["p50"] < 160
+    assert 100 <= found.latency_ms["mean"] < 200
     assert found.generator.num_held_back == 0
 
 
@@ -76,8 +77,11 @@ def test_a_closed_loop_has_as_many_under_way_as_clients(
     found = run_closed_loop(
         connections, payloads, clients=4, seconds=1, warmup=0.2
     )
-    assert found.throughput == pytest.approx(4 / 0.05, rel=0.2)
-    assert found.latency_ms["p50"] == pytest.approx(50, abs=12)
+    assert 0.5 * 4 / 0.05 < found.throughput <= 1.02 * 4 / 0.05
+    assert 50 <= found.latency_ms["p50"] < 90
+    # Four at a time, all the time.
+    busy = found.throughput * found.latency_ms["mean"] / 1e3
+    assert busy == pytest.approx(4, rel=0.12)
     assert found.load == "4 clients"
     assert found.generator.lateness_ms == {}
 
@@ -162,8 +166,8 @@ def test_what_could_not_be_sent_counts(timed, connections, payloads):
     assert time.perf_counter() - begin < 3.0
     assert found.num_requests == 56
     assert found.num_answered + found.num_unsent == 56
-    assert 6 <= found.num_answered <= 10
-    assert found.throughput == pytest.approx(2 / 0.3, rel=0.25)
+    assert 6 <= found.num_answered <= 12
+    assert 4 < found.throughput <= 2 / 0.3
     assert found.latency_ms["p50"] is None
     assert found.generator.num_held_back >= 5
 

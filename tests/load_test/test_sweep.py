@@ -15,9 +15,9 @@ def test_the_knee_is_what_the_server_can_do(timed, connections, one_at_a_time):
     found = run_sweep(
         connections, TEXTS, seconds=1, warmup=0.2, say=seen.append
     )
-    assert found.alone.latency_ms["p50"] == pytest.approx(11, abs=4)
-    assert 65 < found.crowd.throughput < 101
-    assert found.crowd.throughput * 0.4 < found.knee < 106
+    assert 10 <= found.alone.latency_ms["p50"] < 40
+    assert 30 < found.crowd.throughput < 101
+    assert 0.2 * found.crowd.throughput < found.knee < 106
     assert found.max_latency_ms == 5 * found.alone.latency_ms["p50"]
     rates = [step.result.rate for step in found.steps]
     assert rates == sorted(rates)
@@ -33,10 +33,15 @@ def test_the_knee_is_what_the_server_can_do(timed, connections, one_at_a_time):
 def test_rates_can_be_given(timed, connections, one_at_a_time):
     timed.serve = one_at_a_time(0.01)
     found = run_sweep(
-        connections, TEXTS, rates=[200, 20, 50], seconds=1, warmup=0
+        connections,
+        TEXTS,
+        rates=[400, 10, 20],
+        max_latency_ms=2000,
+        seconds=1,
+        warmup=0.3,
     )
-    assert [step.result.rate for step in found.steps] == [20, 50, 200]
-    assert found.knee == 50
+    assert [step.result.rate for step in found.steps] == [10, 20, 400]
+    assert found.knee == 20
     assert "answers" in found.steps[2].problem
     assert found.crowd is None
     slow = run_sweep(
