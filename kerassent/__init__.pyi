@@ -18,6 +18,7 @@ from .comparison import compare as compare
 from .contract import Prediction as Prediction
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .html_report import write_report as write_report
 from .lr_curve import LRCurve as LRCurve
 from .optimizers import LayerDecayAdamW as LayerDecayAdamW
 from .prediction import predict as predict

@@ -73,13 +73,20 @@ def look_for_lr(
     return _curve(classifier, token_dataset(batches, in_turn()), num_steps)
 
 
-def found_peak(classifier: Any, dataset: Any, kept: pathlib.Path) -> float:
+def found_peak(
+    classifier: Any,
+    dataset: Any,
+    *,
+    kept: pathlib.Path,
+    curve_file: pathlib.Path,
+) -> float:
     """Returns the rate that the finder suggests, and says why.
 
     Args:
         classifier: A compiled classifier.
         dataset: What it is to be trained on.
         kept: A file for the rate, or with it: a resumed run takes the same.
+        curve_file: A file for the curve, which is written first.
     """
     if kept.is_file():
         return float(json.loads(kept.read_text("utf-8")))
@@ -103,9 +110,13 @@ def found_peak(classifier: Any, dataset: Any, kept: pathlib.Path) -> float:
             curve.doubt,
         )
     kept.parent.mkdir(exist_ok=True)
-    beside = kept.with_suffix(".writing")
-    beside.write_text(json.dumps(found), encoding="utf-8")
-    beside.rename(kept)
+    for file, text in (
+        (curve_file, curve.to_json()),
+        (kept, json.dumps(found)),
+    ):
+        beside = file.with_suffix(".writing")
+        beside.write_text(text, encoding="utf-8")
+        beside.rename(file)
     return found
 
 

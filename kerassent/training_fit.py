@@ -110,7 +110,8 @@ def _peak(run: TrainingRun, batches: TokenBatches) -> float:
     return found_peak(
         run.classifier,
         token_dataset(batches, in_turn()),
-        run.directory / contract.CHECKPOINTS / "max_lr.json",
+        kept=run.directory / contract.CHECKPOINTS / "max_lr.json",
+        curve_file=run.directory / contract.LR_CURVE,
     )
 
 

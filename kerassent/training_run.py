@@ -181,6 +181,7 @@ class TrainingRun:
             history.step_losses,
             directory / contract.LEARNING_CURVES,
         )
+        history.write_step_losses(directory / contract.STEP_LOSSES)
         write_json(directory / contract.TRAIN_INFO, self._info())
         # What is left of them says what the run was begun with.
         for checkpoint in (directory / contract.CHECKPOINTS).glob("*.npz"):

@@ -179,20 +179,42 @@ class RunHistory(keras.callbacks.Callback):
         self._counts.append(count)
         self._rates.append(rate)
 
+    def write_step_losses(self, path: str | os.PathLike[str]) -> None:
+        """Writes `step_losses` as a CSV file with a row a point.
+
+        Args:
+            path: The file, written beside and renamed.
+        """
+        columns = {
+            name: values.tolist() for name, values in self.step_losses.items()
+        }
+        rows = zip(*columns.values(), strict=True)
+        _write_csv(
+            pathlib.Path(path),
+            list(columns),
+            [dict(zip(columns, row, strict=True)) for row in rows],
+        )
+
     def _write(self) -> None:
         names = dict.fromkeys(name for row in self._rows for name in row)
-        beside = self.path.with_name(self.path.name + ".writing")
-        try:
-            with beside.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, list(names), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(self._rows)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        _write_csv(self.path, list(names), self._rows)
+
+
+def _write_csv(
+    path: pathlib.Path, names: list[str], rows: list[dict[str, float]]
+) -> None:
+    beside = path.with_name(path.name + ".writing")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _in_pairs(values: list[float]) -> list[float]:

@@ -9,6 +9,7 @@ import click
 from kerassent.cli import asking, evaluating, training
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
+from kerassent.cli.terminal import ARGUMENTS
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
@@ -22,6 +23,10 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

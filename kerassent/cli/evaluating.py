@@ -1,13 +1,20 @@
 """`kerassent evaluate`, `compare`, `calibrate`."""
 
 import json
+import pathlib
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from kerassent import contract
 from kerassent.cli.reading import load, reviews_options
-from kerassent.cli.terminal import print_tables, start_tensorflow
+from kerassent.cli.terminal import (
+    command_arguments,
+    print_tables,
+    start_tensorflow,
+)
 
 
 @click.command()
@@ -16,11 +23,15 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
 @click.option("--model-name", help="With --url: the model's name there.")
 @reviews_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--html", metavar="PATH", help="Write a page of it too: report.html."
+)
 def evaluate(
     arguments: Sequence[str],
     url: str | None,
     model_name: str | None,
     as_json: bool,
+    html: str | None,
     **reading: Any,
 ) -> None:
     """How good a model is on labelled reviews, and where it is wrong.
@@ -40,8 +51,11 @@ def evaluate(
         start_tensorflow()
     from kerassent.client import Client
     from kerassent.evaluation import evaluate as run
+    from kerassent.html_report.rendering import check_page_path
     from kerassent.prediction import class_names_of
 
+    if html is not None:
+        check_page_path(html)
     path, file = arguments[0], arguments[-1]
     if url is None:
         names = class_names_of(path)
@@ -50,12 +64,27 @@ def evaluate(
         with Client(url, model_name=model_name or "") as client:
             names = client.class_names
             evaluation = run(client, load(file, class_names=names, **reading))
+    if html is not None:
+        _write_html(evaluation, html, None if url else path)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict()))
         return
     from kerassent.evaluation_view import evaluation_tables
 
     print_tables(*evaluation_tables(evaluation))
+
+
+def _write_html(evaluation: Any, html: str, path: str | None) -> None:
+    from kerassent.html_report import write_report
+
+    trained = path is not None and pathlib.Path(path, contract.TRAIN_INFO)
+    write_report(
+        evaluation,
+        html,
+        run=path if trained and trained.is_file() else None,
+        command=shlex.join(["kerassent", *command_arguments()]),
+    )
+    click.echo(f"Wrote {html}", err=True)
 
 
 @click.command()

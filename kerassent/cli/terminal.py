@@ -1,7 +1,12 @@
 """What the commands show, and what they keep from showing."""
 
 import os
-from typing import Any
+from typing import Any, Final
+
+import click
+
+# Where the group keeps what it was called with.
+ARGUMENTS: Final = "kerassent.cli.arguments"
 
 
 def start_tensorflow() -> None:
@@ -28,3 +33,9 @@ def print_tables(*renderables: Any) -> None:
     console = Console()
     for renderable in renderables:
         console.print(renderable)
+
+
+def command_arguments() -> list[str]:
+    """Returns what `kerassent` was called with."""
+    arguments: list[str] = click.get_current_context().meta[ARGUMENTS]
+    return arguments

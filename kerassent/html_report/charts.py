@@ -67,7 +67,9 @@ def linear_axis(label: str, low: float, high: float) -> Axis:
 
     if not high > low:
         low, high = low - 0.5, low + 0.5
-    found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    found = np.array(
+        MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    )
     room = 1e-9 * (high - low)
     ticks = [t for t in found.tolist() if low - room <= t <= high + room]
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
@@ -190,14 +192,18 @@ class Chart:
         """Places from the plot's left, and what is written there."""
         at = np.array([value for value, _ in self.x.ticks], float)
         places = (PLOT_WIDTH * self.x.share(at)).round(1).tolist()
-        return list(zip(places, (text for _, text in self.x.ticks), strict=True))
+        return list(
+            zip(places, (text for _, text in self.x.ticks), strict=True)
+        )
 
     @property
     def y_ticks(self) -> list[tuple[float, str]]:
         """Places from the plot's top, and what is written there."""
         at = np.array([value for value, _ in self.y.ticks], float)
         places = (PLOT_HEIGHT * (1 - self.y.share(at))).round(1).tolist()
-        return list(zip(places, (text for _, text in self.y.ticks), strict=True))
+        return list(
+            zip(places, (text for _, text in self.y.ticks), strict=True)
+        )
 
     @property
     def legend(self) -> list[Series]:

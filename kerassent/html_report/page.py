@@ -1,22 +1,17 @@
 """An evaluation as a page: one file that loads nothing and runs nothing."""
 
-import base64
-import hashlib
 import os
-import pathlib
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from kerassent.contract import Explanation
 from kerassent.evaluation import Evaluation
 from kerassent.html_report import figures, mistakes, pictures, run_pages
+from kerassent.html_report.rendering import render, write_page
 from kerassent.html_report.verdict import judge
-from kerassent.html_report.wording import percent, plural
-from kerassent.version import __version__
+from kerassent.html_report.wording import count, plural
 
 _TONES: Final = {"good": "Good", "mind": "Check", "bad": "Problem"}
-_UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def write_report(
@@ -48,8 +43,10 @@ def write_report(
 
     Raises:
         TypeError: `evaluation` is something else.
-        ValueError: `run` is no run directory, or there are more explanations
-            than mistakes.
+        ValueError: There are more explanations than mistakes, or a file of
+            the run is damaged.
+        PresetError: `run` is no run of `train`.
+        OSError: There is no directory for the page.
 
     Example:
         ```python
@@ -64,19 +61,7 @@ def write_report(
         explanations=explanations,
         command=command,
     )
-    file = pathlib.Path(path)
-    if not file.parent.is_dir():
-        raise FileNotFoundError(
-            f"There is no directory {os.fspath(file.parent)!r} to write "
-            f"{file.name!r} to. Make it first."
-        )
-    beside = file.with_name(f".writing-{file.name}")
-    try:
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_page(page, path)
 
 
 def report_html(
@@ -107,15 +92,12 @@ def report_html(
             f"Received: {len(explanations)} of "
             f"{plural(len(evaluation.mistakes), 'mistake')}"
         )
-    environment = _environment()
-    style = environment.get_template("report.css").render()
     provenance = evaluation.provenance
     few = len(evaluation.class_names) <= figures.MOST_CONFUSED_CLASSES
     context: dict[str, Any] = {
-        "version": __version__,
-        "style": _trusted(style),
-        "style_hash": _trusted(_hash(style)),
         "title": title or f"{provenance.model} on {provenance.data}",
+        "count": count,
+        "plural": plural,
         "verdict": judge(evaluation),
         "tones": _TONES,
         "class_names": evaluation.class_names,
@@ -125,7 +107,7 @@ def report_html(
         "confusion_cells": figures.confusion_cells(evaluation) if few else [],
         "confusion_pairs": figures.confusion_pairs(evaluation),
         "charted": list(_charted(evaluation)),
-        "num_mistakes": plural(evaluation.num_mistakes, "mistake"),
+        "num_mistakes": evaluation.num_mistakes,
         "cards": mistakes.mistake_cards(evaluation, explanations),
         "mislabelled": mistakes.mislabelled_cards(evaluation),
         "explained": any(each is not None for each in explanations),
@@ -135,38 +117,9 @@ def report_html(
         "checks": (),
         "command": command,
         "provenance_facts": _provenance(evaluation),
-        "percent": percent,
     }
     context["sections"] = list(_sections(context))
-    page = environment.get_template("report.html").render(context)
-    # Half a character, which UTF-8 has no place for; what no page may hold.
-    page = page.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return _UNSHOWABLE.sub("\ufffd", page)
-
-
-def _environment() -> Any:
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("kerassent.html_report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _trusted(text: str) -> Any:
-    """Marks what comes from this package, never from a user."""
-    import markupsafe
-
-    return markupsafe.Markup(text)
-
-
-def _hash(style: str) -> str:
-    """Returns what a content security policy calls a style sheet."""
-    digest = hashlib.sha256(style.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
+    return render("report.html", context, __package__)
 
 
 def _charted(evaluation: Evaluation) -> Iterator[tuple[str, str, list[Any]]]:

@@ -98,7 +98,8 @@ def _precision_recall_chart(
             for i, each in enumerate(shown)
         ),
         _curve_table(
-            "recall", [(each.class_name, each.precision_recall) for each in shown]
+            "recall",
+            [(each.class_name, each.precision_recall) for each in shown],
         ),
         _left_out(curves, shown),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerassent import contract
+from kerassent.errors import PresetError
 from kerassent.html_report.charts import (
     Axis,
     Chart,
@@ -43,9 +44,9 @@ def run_charts(run: str | os.PathLike[str]) -> list[Chart]:
             charts.append(_accuracy_chart(epochs))
     if any(math.isfinite(row["learning_rate"]) for row in steps):
         charts.append(_rate_chart(steps))
-    kept = directory / contract.LR_CURVE
-    if kept.is_file():
-        charts.append(lr_chart(LRCurve.from_json(kept.read_text("utf-8"))))
+    curve = _read_curve(directory / contract.LR_CURVE)
+    if curve is not None:
+        charts.append(lr_chart(curve))
     return charts
 
 
@@ -54,7 +55,16 @@ def run_facts(run: str | os.PathLike[str]) -> list[tuple[str, str]]:
 
     Args:
         run: A run directory.
+
+    Raises:
+        PresetError: It is none.
     """
+    if not pathlib.Path(run, contract.TRAIN_INFO).is_file():
+        raise PresetError(
+            f"There is no run of `train` at {os.fspath(run)!r}: it has no "
+            f"{contract.TRAIN_INFO}. Leave `run` out, and the page says "
+            "nothing of the training."
+        )
     info = read_info(run)
     return [(name, value) for name, value in _facts(info) if value]
 
@@ -72,10 +82,7 @@ def _facts(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     ):
         if info.get(name) is not None:
             value = info[name]
-            yield (
-                name,
-                f"{value:.4g}" if isinstance(value, float) else str(value),
-            )
+            yield name, rate(value) if name == "max_lr" else str(value)
     counts = info.get("num_reviews") or {}
     yield (
         "reviews",
@@ -120,7 +127,8 @@ def rate(value: float) -> str:
         value: Above 0.
     """
     digits, _, power = f"{value:.1e}".partition("e")
-    return f"{digits.removesuffix('.0')}e{int(power)}"
+    written = f"{digits.removesuffix('.0')}e{int(power)}"
+    return written.replace("-", "\u2212")
 
 
 def _loss_chart(epochs: Rows, steps: Rows) -> Chart:
@@ -170,8 +178,13 @@ def _accuracy_chart(epochs: Rows) -> Chart:
             "right, %", math.floor(20 * min(seen.min(), 0.9)) * 5.0, 100.0
         ),
         tuple(
-            Series(each.name, each.x, 100 * np.array(each.y), each.kind,
-                   each.colour)
+            Series(
+                each.name,
+                each.x,
+                100 * np.array(each.y),
+                each.kind,
+                each.colour,
+            )
             for each in series
         ),
         _epoch_table(epochs, "accuracy", percent),
@@ -207,7 +220,7 @@ def lr_chart(curve: LRCurve) -> Chart:
     suggestions = {} if curve.doubt else curve.suggestions
     return Chart(
         "Learning-rate finder",
-        f"The loss over the learning rate. "
+        "The loss over the learning rate. "
         + (
             f"The suggestion is {rate(curve.suggestion)}."
             if suggestions
@@ -275,9 +288,30 @@ def _read_numbers(path: pathlib.Path) -> list[dict[str, float]]:
     """Returns a CSV file's rows, `[]` if there is no such file."""
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {name: float(value) if value else math.nan for name, value in
-             row.items()}
-            for row in csv.DictReader(file)
-        ]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {
+                    name: float(value) if value else math.nan
+                    for name, value in row.items()
+                }
+                for row in csv.DictReader(file)
+            ]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_curve(path: pathlib.Path) -> LRCurve | None:
+    if not path.is_file():
+        return None
+    try:
+        return LRCurve.from_json(path.read_text("utf-8"))
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} is damaged: {error}. Remove it, and the page has no such "
+        "curve."
+    )

@@ -142,8 +142,11 @@ def halving(evaluation: Evaluation) -> ThresholdRow | None:
 
 
 def _remarks(evaluation: Evaluation) -> Iterator[Remark]:
-    yield from _about_classes(evaluation)
-    yield from _about_scores(evaluation)
+    yield from _about_absent_classes(evaluation)
+    low, high = evaluation.accuracy_interval
+    if high - low <= _WIDEST_INTERVAL:  # else there is nothing to be seen
+        yield from _about_classes(evaluation)
+        yield from _about_scores(evaluation)
     yield from _about_lengths(evaluation)
     number = evaluation.num_likely_mislabelled
     if number:
@@ -156,22 +159,32 @@ def _remarks(evaluation: Evaluation) -> Iterator[Remark]:
         )
 
 
-def _about_classes(evaluation: Evaluation) -> Iterator[Remark]:
-    totals = [sum(row) for row in evaluation.confusion_matrix]
-    names = evaluation.class_names
-    absent = [n for n, total in zip(names, totals, strict=True) if not total]
+def _about_absent_classes(evaluation: Evaluation) -> Iterator[Remark]:
+    absent = [
+        name
+        for name, row in zip(
+            evaluation.class_names, evaluation.confusion_matrix, strict=True
+        )
+        if not sum(row)
+    ]
     if absent:
         yield Remark(
             "bad",
             f"Nothing is known of {listed(absent)}",
-            "These reviews have none of that class.",
+            "No review here has such a label.",
         )
+
+
+def _about_classes(evaluation: Evaluation) -> Iterator[Remark]:
     found = [
         (recall, name)
-        for recall, name, total in zip(
-            evaluation.recall, names, totals, strict=True
+        for recall, name, row in zip(
+            evaluation.recall,
+            evaluation.class_names,
+            evaluation.confusion_matrix,
+            strict=True,
         )
-        if total
+        if sum(row)
     ]
     (worst, worst_name), (best, best_name) = min(found), max(found)
     if best - worst > 0.05:

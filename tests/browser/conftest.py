@@ -212,7 +212,8 @@ class Page:
                 found.push(`page ${page.scrollWidth} > ${page.clientWidth}`);
               for (const e of document.body.querySelectorAll("*")) {
                 if (e.closest("svg") && e.tagName !== "svg") continue;
-                const style = getComputedStyle(e), box = e.getBoundingClientRect();
+                const style = getComputedStyle(e);
+                const box = e.getBoundingClientRect();
                 if (!box.width || style.clipPath !== "none") continue;
                 const scrolls = e.closest("[tabindex]");
                 if (box.right > page.clientWidth + 1 && !scrolls)
