@@ -82,13 +82,18 @@ def test_another_machine_has_to_be_named_with_a_load():
     [
         (("--rate", 1, "--clients", 2), "Give one of"),
         (("--rates", "5,x", "--url", "http://127.0.0.1:9"), "must be numbers"),
-        (("--rate", 1, "--html", "/no/such/x.html"), "there is no directory"),
         (("--rate", 1, "--text", "Reviews"), "need --input"),
     ],
 )
 def test_a_wrong_call_says_so(arguments, message):
     shown = load_test("--model-name", "m", *arguments, code=2)
     assert message in " ".join(shown.stderr.split())
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_any_load():
+    asked = ("--url", "http://127.0.0.1:9", "--model-name", "m", "--rate", 10)
+    shown = load_test(*asked, "--html", "/no/such/x.html", code=1)
+    assert "There is no directory '/no/such'" in shown.stderr
 
 
 def test_nobody_there_is_an_error_before_any_load():
