@@ -8,7 +8,9 @@ from kerassent.load_test import Payloads, run_sweep
 TEXTS = Payloads(["a text"])
 
 
-def test_the_knee_is_what_the_server_can_do(timed, connections, one_at_a_time):
+def test_the_knee_is_what_the_server_can_do(
+    timed, connections, one_at_a_time, undisturbed
+):
     """Ten milliseconds each, one at a time: a hundred a second."""
     timed.serve = one_at_a_time(0.01)
     seen = []
