@@ -11,6 +11,7 @@ from kerassent.cli import main
 PAGES = [
     "README.md",
     "docs/data.md",
+    "docs/data_checks.md",
     "docs/distributed.md",
     "docs/export.md",
     "docs/load_test.md",

@@ -189,7 +189,7 @@ def test_what_is_usual_is_learnt_from_the_texts():
     ]
     found = check_data([*texts, "A film that I liked a lot"])
     languages = found.finding("languages")
-    assert where(languages) == ["list, row 30"]
+    assert where(languages) == ["the given texts, row 30"]
 
 
 def test_texts_alone_are_checked_too(writer, tmp_path):
