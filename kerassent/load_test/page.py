@@ -68,17 +68,17 @@ def _knee(sweep: Sweep) -> tuple[str, str]:
 
 
 def _verdict(result: LoadResult) -> tuple[str, str]:
-    p50, p99 = (
-        f"{milliseconds(result.latency_ms[name])} ms"
+    kept = [
+        f"{share} within {milliseconds(result.latency_ms[name])} ms"
+        for share, name in (("half", "p50"), ("99 %", "p99"))
         if result.latency_ms[name] is not None
-        else "no time at all: they got no answer"
-        for name in ("p50", "p99")
-    )
+    ]
     return (
         f"{result.throughput:,.4g} answers a second",
-        f"With {result.load}, half of the requests within {p50}, 99 % within "
-        f"{p99}; {result.num_failed:,} of {result.num_requests:,} failed, "
-        f"{result.num_unsent:,} could not be sent.",
+        f"With {result.load}, of {result.num_requests:,} requests "
+        + "".join(f"{each}, " for each in kept)
+        + f"{result.num_failed:,} failed, {result.num_unsent:,} could not be "
+        "sent.",
     )
 
 
@@ -93,8 +93,8 @@ def _facts(results: Sequence[LoadResult]) -> list[tuple[str, str]]:
         ),
         (
             "texts",
-            f"{first.num_texts:,} different ones of {first.mean_bytes:,.0f} "
-            f"bytes on average, {first.texts_per_request} in a request",
+            f"{first.num_texts:,}, of {first.mean_bytes:,.0f} bytes on average; "
+            f"{first.texts_per_request} in a request",
         ),
         ("the load test itself", conduct(results)),
     ]

@@ -17,6 +17,8 @@ _PERCENTILE_AXIS: Final = Axis(
     ((0.0, "0"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99")),
 )
 _MOST_CURVES: Final = 4
+# Above the highest point.
+_ROOM: Final = 1.08
 
 
 def load_pictures(result: LoadResult) -> tuple[Chart, ...]:
@@ -47,7 +49,7 @@ def load_pictures(result: LoadResult) -> tuple[Chart, ...]:
             title="Answers over time",
             alt="Answers and failures a second in each part of the time.",
             x=time,
-            y=linear_axis("a second", 0.0, max(*answers, *failed, 1e-9)),
+            y=linear_axis("a second", 0.0, _ROOM * max(*answers, *failed, 1.0)),
             series=(
                 _curve("failed", middles, failed, 2),
                 _curve("answered", middles, answers, 1),
@@ -65,7 +67,7 @@ def sweep_pictures(sweep: Sweep) -> tuple[Chart, ...]:
     steps = [step.result for step in sweep.steps]
     rates = [result.rate or 0.0 for result in steps]
     answers = [result.throughput for result in steps]
-    axis = linear_axis("requests a second", 0.0, max(rates))
+    axis = linear_axis("requests a second", 0.0, _ROOM * max(rates))
     knee: tuple[Series, ...] = ()
     if sweep.knee is not None:
         knee = (Series("the knee", [sweep.knee], [1.0], "upright", 0),)
@@ -89,7 +91,9 @@ def sweep_pictures(sweep: Sweep) -> tuple[Chart, ...]:
             title="Answers against rate",
             alt=knee_line(sweep),
             x=axis,
-            y=linear_axis("answers a second", 0.0, max(*rates, *answers)),
+            y=linear_axis(
+                "answers a second", 0.0, _ROOM * max(rates + answers)
+            ),
             series=(
                 *knee,
                 Series("asked for", rates, rates, "dashed", 0),
@@ -153,7 +157,7 @@ def _latencies(
         if math.isfinite(y) and y > 0
     ]
     marks = _marks(min(values, default=1.0), max(values, default=10.0))
-    ticks = tuple((mark, f"{mark:,.4g}") for mark in marks)
+    ticks = tuple((mark, f"{mark:,.7g}") for mark in marks)
     y = Axis("ms", marks[0], marks[-1], ticks, log=True)
     return Chart(title=title, alt=alt, x=x, y=y, series=series)
 
