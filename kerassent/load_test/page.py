@@ -93,8 +93,8 @@ def _facts(results: Sequence[LoadResult]) -> list[tuple[str, str]]:
         ),
         (
             "texts",
-            f"{first.num_texts:,}, of {first.mean_bytes:,.0f} bytes on average; "
-            f"{first.texts_per_request} in a request",
+            f"{first.num_texts:,}, of {first.mean_bytes:,.0f} bytes on "
+            f"average; {first.texts_per_request} in a request",
         ),
         ("the load test itself", conduct(results)),
     ]

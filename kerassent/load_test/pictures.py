@@ -67,6 +67,7 @@ def sweep_pictures(sweep: Sweep) -> tuple[Chart, ...]:
     steps = [step.result for step in sweep.steps]
     rates = [result.rate or 0.0 for result in steps]
     answers = [result.throughput for result in steps]
+    highest = _ROOM * max(rates + answers)
     axis = linear_axis("requests a second", 0.0, _ROOM * max(rates))
     knee: tuple[Series, ...] = ()
     if sweep.knee is not None:
@@ -157,9 +158,14 @@ def _latencies(
         if math.isfinite(y) and y > 0
     ]
     marks = _marks(min(values, default=1.0), max(values, default=10.0))
-    ticks = tuple((mark, f"{mark:,.7g}") for mark in marks)
+    ticks = tuple((mark, _short(mark)) for mark in marks)
     y = Axis("ms", marks[0], marks[-1], ticks, log=True)
     return Chart(title=title, alt=alt, x=x, y=y, series=series)
+
+
+def _short(mark: float) -> str:
+    """Returns a mark in the room that there is beside an axis."""
+    return f"{mark / 1000:g}k" if mark >= 10_000 else f"{mark:,g}"
 
 
 def _marks(lowest: float, highest: float) -> list[float]:
