@@ -92,9 +92,7 @@ def sweep_pictures(sweep: Sweep) -> tuple[Chart, ...]:
             title="Answers against rate",
             alt=knee_line(sweep),
             x=axis,
-            y=linear_axis(
-                "answers a second", 0.0, _ROOM * max(rates + answers)
-            ),
+            y=linear_axis("answers a second", 0.0, highest),
             series=(
                 *knee,
                 Series("asked for", rates, rates, "dashed", 0),

@@ -24,9 +24,9 @@ class Writer:
         for _ in range(words):
             if self.random.random() < 0.45:
                 parts.append(str(self.random.choice(FUNCTION)))
-            elif self.random.random() < 0.12:
+            elif self.random.random() < 0.25:
                 parts.append(str(self.random.choice(mine)))
-            elif self.random.random() < 0.03:
+            elif self.random.random() < 0.05:
                 parts.append(str(self.random.choice(other)))
             else:
                 parts.append(str(self.random.choice(NOUNS)))

@@ -67,9 +67,9 @@ def test_three_classes_and_unlabelled_texts(writer):
     texts, ids = [], []
     for name, words in enumerate(("red", "green", "blue")):
         for _ in range(40):
-            texts.append(f"{writer.text(words=15)} {words} {words}x")
+            texts.append(f"{writer.text(words=6)} {words} {words}x")
             ids.append(name)
-    texts += [f"{writer.text(words=15)} green greenx"] * 2
+    texts += [f"{writer.text(words=6)} green greenx"] * 2
     ids += [-1, 0]
     found = judged(texts, ids, num_classes=3)
     assert found.shape == (122, 3)
