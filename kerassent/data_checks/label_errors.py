@@ -9,7 +9,7 @@ from kerassent.data_checks.words import Words
 
 _NUM_FOLDS: Final = 5
 _NUM_FEATURES: Final = 2**20
-_INVERSE_REGULARIZATION: Final = 5.0
+_INVERSE_REGULARIZATION: Final = 20.0
 _EPOCHS: Final = 5
 _LEAST_STEPS: Final = 20_000
 # More texts make the models better no more, and memory matters.

