@@ -11,7 +11,7 @@ _NUM_FOLDS: Final = 5
 _NUM_FEATURES: Final = 2**20
 _INVERSE_REGULARIZATION: Final = 20.0
 _EPOCHS: Final = 5
-_LEAST_STEPS: Final = 20_000
+_LEAST_STEPS: Final = 5_000
 # More texts make the models better no more, and memory matters.
 _MOST_LEARNT: Final = 100_000
 _TEXTS_AT_A_TIME: Final = 4096

@@ -92,8 +92,9 @@ def test_rows_that_cannot_be_read_are_findings(writer, book):
 def test_labels_that_are_likely_wrong_are_named(writer, book):
     rows = writer.rows(600)
     for place in (100, 201):
-        text, label = rows[place]
-        rows[place] = (text, "neg" if label == "pos" else "pos")
+        label = rows[place][1]
+        clear = writer.text(label, words=200)
+        rows[place] = (clear, "neg" if label == "pos" else "pos")
     found = check_data(book("train.xlsx", rows), **COLUMNS)
     errors = found.finding("label_errors")
     assert {"train.xlsx, Excel row 102", "train.xlsx, Excel row 203"} <= set(
@@ -114,9 +115,9 @@ def test_a_run_judges_instead(easy_rows, tiny_run, book):
     found = check_data(file, model=run, **COLUMNS)
     errors = found.finding("label_errors")
     assert where(errors)[0] == "train.xlsx, Excel row 9"
-    # Its own tokenizer counts, and it reads 16 tokens.
+    # Its own tokenizer counts, and it reads 32 tokens.
     truncation = found.finding("truncation")
-    assert truncation.title == "Texts of more than 16 tokens"
+    assert truncation.title == "Texts of more than 32 tokens"
     text = easy_rows[0][0]
     tokens = classifier.preprocessor.tokenizer([text]).row_lengths()[0] + 2
     short = check_data(
