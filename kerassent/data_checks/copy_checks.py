@@ -47,9 +47,9 @@ def copies_within(material: Material) -> Finding:
         total=len(corpus),
         explanation=(
             f"{len(same):,} have the same words as an earlier one, "
-            f"{len(near):,} are nearly the same. What comes twice is learnt twice, and in a "
-            "validation part it is known already. Take the later ones out, if "
-            "they are not many people's same words."
+            f"{len(near):,} are nearly the same. What comes twice is learnt "
+            "twice, and in a validation part it is known already. Take the "
+            "later ones out, if they are not many people's same words."
         ),
         examples=_pairs(material, [*same, *near]),
         figures={"same_words": len(same), "nearly_the_same": len(near)},
