@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kerassent.cli import asking, training
+from kerassent.cli.predicting import predict
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
@@ -50,7 +51,7 @@ for command in (
     training.find_lr,
     train,
     asking.evaluate,
-    asking.predict,
+    predict,
     asking.export,
     asking.inspect,
     asking.serve,

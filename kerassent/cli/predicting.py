@@ -1,0 +1,181 @@
+"""`kerassent predict`: of texts, and of files of any size."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from kerassent.cli.terminal import start_tensorflow
+
+
+@click.command()
+@click.argument("arguments", metavar="[MODEL] [TEXT]...", nargs=-1)
+@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
+@click.option("--model-name", help="With --url: the model's name there.")
+@click.option("--input", "source", help="Score the rows of this file.")
+@click.option("--output", help="With --input: the file to write.")
+@click.option("--text", help="The column of the texts.")
+@click.option("--sheet", help="The sheet of an xlsx file.")
+@click.option("--encoding", help="Of a csv, tsv or jsonl file.")
+@click.option("--separator", help="Of a csv or tsv file.")
+@click.option(
+    "--prefix", help="What the names of the added columns begin with."
+)
+@click.option(
+    "--strict", is_flag=True, help="Refuse a file with a row that has no text."
+)
+@click.option("--resume", is_flag=True, help="Go on with an unfinished output.")
+@click.option(
+    "--batch-size",
+    type=int,
+    help="How many texts go through the model at once.  [default: more of "
+    "short ones]",
+)
+@click.option(
+    "--chunk-rows",
+    type=int,
+    help="How many rows are scored and written at a time.  [default: 8192]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+def predict(
+    arguments: Sequence[str],
+    url: str | None,
+    model_name: str | None,
+    source: str | None,
+    output: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """What a run, an export, or a server says of texts.
+
+    MODEL is a run or an export; with --url there is none. With --input the
+    texts are a file's: .xlsx, .csv, .tsv, .parquet or .jsonl. All its columns
+    are kept, and label, score, probabilities and error are added.
+
+    \b
+    Examples:
+      kerassent predict runs/imdb "A wonderful film."
+      kerassent predict --url grpc://localhost:8500 --model-name imdb "Dull."
+      kerassent predict runs/imdb --input reviews.xlsx --text Reviews \\
+        --output scored.csv
+    """
+    left = list(arguments)
+    if url is None and not left:
+        raise click.UsageError("Give a MODEL and a TEXT, or --url and a TEXT.")
+    if url is not None and model_name is None:
+        raise click.UsageError("--url needs --model-name and a TEXT.")
+    path = left.pop(0) if url is None else None
+    options = {
+        name: given
+        for name, given in options.items()
+        if given is not None and given is not False
+    }
+    if source is None:
+        if output is not None or options:
+            name = "output" if output is not None else next(iter(options))
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} goes with --input."
+            )
+        if not left:
+            raise click.UsageError(
+                "Give a MODEL and a TEXT, or --url and a TEXT."
+            )
+        with _model(path, url, model_name) as model:
+            _say_predictions(model, left, as_json)
+        return
+    if output is None:
+        raise click.UsageError("--input needs --output, the file to write.")
+    if left:
+        raise click.UsageError(
+            f"--input takes the texts from a file. Leave {left[0]!r} out."
+        )
+    with _model(path, url, model_name) as model:
+        _score(model, source, output, as_json, options)
+
+
+@contextlib.contextmanager
+def _model(
+    path: str | None, url: str | None, model_name: str | None
+) -> Iterator[Any]:
+    if url is None or model_name is None:
+        start_tensorflow()
+        yield path
+        return
+    from kerassent.client import Client
+
+    if url.startswith("grpc"):
+        start_tensorflow()  # the gRPC stubs import it
+    with Client(url, model_name=model_name) as client:
+        yield client
+
+
+def _say_predictions(model: Any, texts: list[str], as_json: bool) -> None:
+    from kerassent.client import Client
+
+    if isinstance(model, Client):
+        predictions = model.predict(texts)
+    else:
+        from kerassent.prediction import predict as run
+
+        predictions = run(model, texts)
+    for text, prediction in zip(texts, predictions, strict=True):
+        if as_json:
+            click.echo(
+                json.dumps(
+                    {
+                        "text": text,
+                        "label": prediction.label,
+                        "score": prediction.score,
+                        "probabilities": prediction.probabilities,
+                    }
+                )
+            )
+        else:
+            click.echo(f"{prediction.label}  {prediction.score:.4f}  {text}")
+
+
+def _score(
+    model: Any,
+    source: str,
+    output: str,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    from kerassent.cli.progress import RowProgress
+    from kerassent.scoring.local import score_file
+
+    try:
+        with RowProgress() as progress:
+            scored = score_file(
+                model, source, output, progress=progress, **options
+            )
+    except KeyboardInterrupt:
+        click.secho(
+            "\nStopped. Go on with the same command and --resume.",
+            fg="yellow",
+            err=True,
+        )
+        sys.exit(1)
+    for message in scored.messages:
+        click.secho(message, fg="yellow", err=True)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "output": output,
+                    "num_rows": scored.num_rows,
+                    "num_scored": scored.num_scored,
+                    "problems": scored.problems,
+                    "seconds": round(scored.seconds, 3),
+                }
+            )
+        )
+    else:
+        click.echo(
+            f"{output}: {scored.num_scored:,} of {scored.num_rows:,} rows "
+            f"scored, {scored.seconds:.0f} s",
+            err=True,
+        )
