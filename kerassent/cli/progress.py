@@ -25,7 +25,7 @@ class RowProgress:
             _SHOWN_SECONDS if self._console.is_terminal else interval
         )
         self._bar: Any = None
-        self._first = 0
+        self._first = self._shown = 0
         self._start = self._last = 0.0
 
     def __call__(self, done: int, total: int) -> None:
@@ -38,13 +38,16 @@ class RowProgress:
         now = time.monotonic()
         if not self._start:
             self._start = self._last = now
-            self._first = done  # those of a process before this one
+            # Those of a process before this one don't count for the rate.
+            self._first = self._shown = done
             if self._console.is_terminal:
                 self._begin(total)
             return
-        if now - self._last < self._interval and done < total:
+        if done == self._shown or (
+            done < total and now - self._last < self._interval
+        ):
             return
-        self._last = now
+        self._last, self._shown = now, done
         rate = (done - self._first) / max(now - self._start, 1e-9)
         left = (total - done) / rate if rate else None
         if self._bar is not None:

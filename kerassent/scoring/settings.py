@@ -16,7 +16,7 @@ def output_settings(
     """Returns what an unfinished output must have been begun with.
 
     Files are told by their content: a copy is as good. Of a server the model's
-    name counts, but not where it is.
+    name counts, but not where it is; of an object only the classes.
 
     Args:
         model: The model.
@@ -33,12 +33,15 @@ def output_settings(
     }
 
 
-def _model_name(model: Model, path: Path | None) -> str:
+def _model_name(model: Model, path: Path | None) -> str | None:
     if isinstance(model, Client):
         return model.model_name
     if path is None:
-        return type(model).__name__
-    directory = getattr(model, "path", path)
+        return None
+    # TensorFlow is here already if the model is.
+    from kerassent.saved_model.loading import is_export, version_directory
+
+    directory = version_directory(path) if is_export(path) else path
     found = hashlib.sha256()
     for file in sorted(directory.rglob("*")):
         name = file.relative_to(directory)

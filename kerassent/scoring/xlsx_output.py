@@ -32,7 +32,7 @@ TOO_LONG: Final = (
 _ESCAPED: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)"
 )
-_CUT_ESCAPE: Final = re.compile("(_(x[0-9A-Fa-f]{0,4})?)$")
+_CUT_ESCAPE: Final = re.compile("(?<!_x[0-9A-Fa-f]{4})_(x[0-9A-Fa-f]{0,4})?$")
 # Excel keeps 15 digits of a number, and dates from 1900 on.
 _MAX_INTEGER: Final = 10**15
 _FIRST_YEAR: Final = 1901

@@ -79,10 +79,10 @@ def test_an_unfinished_output_is_gone_on_with_only_if_asked(unfinished):
 @pytest.mark.parametrize(
     "options, named",
     [
-        ({"prefix": "p_"}, "prefix: '', now 'p_'"),
+        ({"prefix": "p_"}, 'prefix: "", now "p_"'),
         ({"chunk_rows": 20}, "chunk_rows: 10, now 20"),
         ({"batch_size": 8}, "batch_size: 4, now 8"),
-        ({"text": "note"}, "text: 'Review text', now 'note'"),
+        ({"text": "note"}, 'text: "Review text", now "note"'),
     ],
 )
 def test_other_settings_are_refused(unfinished, options, named):
@@ -96,7 +96,7 @@ def test_another_source_is_refused_and_a_copy_is_not(unfinished):
     copy = source.with_name("copy.csv")
     copy.write_bytes(source.read_bytes())
     source.write_bytes(source.read_bytes().replace(b"old", b"new", 1))
-    with pytest.raises(ValueError, match="with other data .*source: '"):
+    with pytest.raises(ValueError, match="with other data .*source: "):
         score(WordModel(), source, output, resume=True)
     score(WordModel(), copy, output, resume=True)
 
@@ -181,29 +181,3 @@ def test_a_source_that_changes_meanwhile_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"in.csv has changed since it was"):
         score(Changing(), source, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
-
-
-# Kills itself where the parent says: at a random moment of the scoring.
-KILLED = """
-import json, os, signal, sys, threading
-sys.path.insert(0, {repository!r})
-from kerassent.scoring.local import score_file
-model, source, output, seconds, log = json.loads(sys.argv[1])
-class Logged:
-    def __init__(self):
-        from kerassent.prediction import open_model
-        self._model = open_model(model)
-        self.class_names = self._model.class_names
-    def predict_proba(self, texts, *, batch_size):
-        with open(log, "a") as file:
-            file.write(json.dumps([t.decode() for t in texts]) + chr(10))
-        return self._model.predict_proba(texts, batch_size=batch_size)
-logged = Logged()
-if seconds is not None:
-    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
-    timer.daemon = True
-    timer.start()
-score_file(
-    logged, source, output, text="Review text", chunk_rows=50, resume=True
-)
-"""
