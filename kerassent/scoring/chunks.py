@@ -1,7 +1,7 @@
 """A file's rows, a bounded number at a time, and what of them is scored."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -62,6 +62,16 @@ class Chunk:
         self.numbers.append(number)
         self.problems.append(problem)
         self.texts.append(None if problem else str(found).encode("utf-8"))
+
+    def add_texts(self, texts: Iterable[object], start: int) -> None:
+        """Adds rows that are numbered from `start` on.
+
+        Args:
+            texts: Each row's text.
+            start: The first one's number.
+        """
+        for number, text in enumerate(texts, start):
+            self.add(number, text, "")
 
     def rows(self) -> list[list[object]]:
         """Returns all columns' cells of each row."""
@@ -166,9 +176,7 @@ class Source:
     def _of_parts(self, parts: list[pa.RecordBatch], start: int) -> Chunk:
         table = pa.Table.from_batches(parts)
         chunk = Chunk(table=table)
-        texts = table.column(self._text).to_pylist()
-        for number, text in enumerate(texts, start):
-            chunk.add(number, text, "")
+        chunk.add_texts(table.column(self._text).to_pylist(), start)
         return chunk
 
     def _stamped(self) -> tuple[int, int]:

@@ -27,8 +27,13 @@ class ParquetOutput(Output):
 
     by_name = True
 
-    def rows(self, chunk: Chunk, answers: Answers) -> bytes:
-        """Returns the rows as an Arrow stream."""
+    def table(self, chunk: Chunk, answers: Answers) -> pa.Table:
+        """Returns the rows as a table.
+
+        Args:
+            chunk: The rows.
+            answers: What the model says of them.
+        """
         table = chunk.table
         if table is None:
             columns = zip(*chunk.cells, strict=True)
@@ -47,10 +52,14 @@ class ParquetOutput(Output):
                 pa.field(name, pa.float32()),
                 pa.array(figures, pa.float32(), from_pandas=True),
             )
-        table = table.append_column(
+        return table.append_column(
             pa.field(self.added.error, pa.string()),
             pa.array([error or None for error in answers.errors], pa.string()),
         )
+
+    def rows(self, chunk: Chunk, answers: Answers) -> bytes:
+        """Returns the rows as an Arrow stream."""
+        table = self.table(chunk, answers)
         sink = pa.BufferOutputStream()
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
