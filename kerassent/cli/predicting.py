@@ -10,6 +10,8 @@ import click
 
 from kerassent.cli.terminal import start_tensorflow
 
+_RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
+
 
 @click.command()
 @click.argument("arguments", metavar="[MODEL] [TEXT]...", nargs=-1)
@@ -39,6 +41,16 @@ from kerassent.cli.terminal import start_tensorflow
     type=int,
     help="How many rows are scored and written at a time.  [default: 8192]",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray: parquet files on a Ray cluster.",
+)
+@click.option(
+    "--workers", type=int, help="Of a Ray cluster.  [default: one a node]"
+)
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
 def predict(
     arguments: Sequence[str],
@@ -46,6 +58,7 @@ def predict(
     model_name: str | None,
     source: str | None,
     output: str | None,
+    engine: str,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -92,6 +105,12 @@ def predict(
         raise click.UsageError(
             f"--input takes the texts from a file. Leave {left[0]!r} out."
         )
+    if engine == "ray":
+        _check_ray(path, options)
+        _score_dataset(path, source, output, as_json, options)
+        return
+    if "workers" in options:
+        raise click.UsageError("--workers goes with --engine ray.")
     with _model(path, url, model_name) as model:
         _score(model, source, output, as_json, options)
 
@@ -161,6 +180,42 @@ def _score(
         sys.exit(1)
     for message in scored.messages:
         click.secho(message, fg="yellow", err=True)
+    _say_scored(scored, output, as_json)
+
+
+def _check_ray(path: str | None, options: dict[str, Any]) -> None:
+    if path is None:
+        raise click.UsageError(
+            "--engine ray takes a run or an export, not --url: each worker "
+            "holds the model."
+        )
+    for name in options.keys() - _RAY_OPTIONS:
+        raise click.UsageError(
+            f"--{name.replace('_', '-')} is not for --engine ray."
+        )
+
+
+def _score_dataset(
+    path: str | None,
+    source: str,
+    output: str,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    start_tensorflow()
+    from kerassent.scoring.ray_engine import score_dataset
+
+    try:
+        scored = score_dataset(path or "", source, output, **options)
+    except ImportError as error:
+        raise click.ClickException(str(error)) from error
+    for what, count in scored.problems.items():
+        have = "1 row has" if count == 1 else f"{count:,} rows have"
+        click.secho(f"{have} {what}", fg="yellow", err=True)
+    _say_scored(scored, output, as_json)
+
+
+def _say_scored(scored: Any, output: str, as_json: bool) -> None:
     if as_json:
         click.echo(
             json.dumps(
@@ -173,9 +228,9 @@ def _score(
                 }
             )
         )
-    else:
-        click.echo(
-            f"{output}: {scored.num_scored:,} of {scored.num_rows:,} rows "
-            f"scored, {scored.seconds:.0f} s",
-            err=True,
-        )
+        return
+    click.echo(
+        f"{output}: {scored.num_scored:,} of {scored.num_rows:,} rows scored, "
+        f"{scored.seconds:.0f} s",
+        err=True,
+    )

@@ -1,6 +1,7 @@
 """A chunk's texts through a model: each text once, like lengths together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +16,10 @@ BATCH_BYTES: Final = 40_000
 MIN_BATCH: Final = 32
 MAX_BATCH: Final = 512
 
-# So many texts a server is given at a time; the client cuts them into requests.
-_CLIENT_TEXTS: Final = 8192
+# So many texts a client is given at a time, which it cuts into requests, and so
+# many times at once: the server has work while one call's last answers come.
+_CLIENT_TEXTS: Final = 1024
+_CLIENT_CALLS: Final = 2
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -54,17 +57,30 @@ def score_texts(
         [-1 if text is None else places[text] for text in texts], np.int64
     )
     counts = np.bincount(rows[rows >= 0], minlength=len(unique))
-    for start, end in _spans(model, lengths[order], batch_size):
-        batch = order[start:end]
-        answers[batch] = _asked(model, [unique[place] for place in batch])
+    batches = [
+        order[start:end]
+        for start, end in _spans(model, lengths[order], batch_size)
+    ]
+    asked = _asked(
+        model, ([unique[place] for place in batch] for batch in batches)
+    )
+    for batch, probabilities in zip(batches, asked, strict=True):
+        answers[batch] = probabilities
         advance(int(counts[batch].sum()))
     return answers[rows]
 
 
-def _asked(model: Any, batch: list[bytes]) -> Any:
-    if isinstance(model, Client):
-        return model.predict_proba(batch)
-    return model.predict_proba(batch, batch_size=len(batch))
+def _asked(model: Any, batches: Iterable[list[bytes]]) -> Iterator[FloatArray]:
+    """Yields the probabilities of each batch, in order."""
+    if not isinstance(model, Client):
+        for batch in batches:
+            yield model.predict_proba(batch, batch_size=len(batch))
+        return
+    pool = ThreadPoolExecutor(_CLIENT_CALLS)
+    try:
+        yield from pool.map(model.predict_proba, batches)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _spans(

@@ -99,6 +99,9 @@ def test_strict_is_an_error_that_names_the_row(tiny_models, source, tmp_path):
     assert not (tmp_path / "out.csv").exists()
 
 
+FILES = ("run", "--input", "a.parquet", "--output", "b.parquet")
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -111,6 +114,16 @@ def test_strict_is_an_error_that_names_the_row(tiny_models, source, tmp_path):
             "Leave 'good' out",
         ),
         (("--input", "a.csv", "--output", "b.csv"), "Give a MODEL"),
+        ((*FILES, "--workers", "2"), "--workers goes with --engine ray"),
+        (
+            (*FILES, "--engine", "ray", "--resume"),
+            "--resume is not for --engine ray",
+        ),
+        (
+            (*FILES[1:], "--engine", "ray", "--url", "grpc://localhost:1")
+            + ("--model-name", "m"),
+            "takes a run or an export, not --url",
+        ),
     ],
 )
 def test_a_wrong_call_is_code_2(arguments, message):

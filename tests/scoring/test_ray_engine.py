@@ -114,9 +114,7 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
     for name in ("id", "text", "label", "error"):
         assert ours[name].to_pylist() == theirs[name].to_pylist(), name
     for name in ("score", "probability_neg", "probability_pos"):
-        pairs = zip(
-            ours[name].to_pylist(), theirs[name].to_pylist(), strict=True
-        )
+        figures = (table[name].to_pylist() for table in (ours, theirs))
         for one, other in zip(*figures, strict=True):
             assert one == other or abs(one - other) < 1e-4, name
     assert (output / "_SUCCESS").read_bytes() == b""
