@@ -17,6 +17,11 @@ _RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
 @click.argument("arguments", metavar="[MODEL] [TEXT]...", nargs=-1)
 @click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
 @click.option("--model-name", help="With --url: the model's name there.")
+@click.option(
+    "--timeout",
+    type=float,
+    help="With --url: seconds for a request.  [default: 30; for files 600]",
+)
 @click.option("--input", "source", help="Score the rows of this file.")
 @click.option("--output", help="With --input: the file to write.")
 @click.option("--text", help="The column of the texts.")
@@ -57,6 +62,7 @@ def predict(
     url: str | None,
     model_name: str | None,
     source: str | None,
+    timeout: float | None,
     output: str | None,
     engine: str,
     as_json: bool,
@@ -81,6 +87,9 @@ def predict(
     if url is not None and model_name is None:
         raise click.UsageError("--url needs --model-name and a TEXT.")
     path = left.pop(0) if url is None else None
+    if timeout is None:
+        # Of a file, requests are large, several at a time, and nobody waits.
+        timeout = 30.0 if source is None else 600.0
     options = {
         name: given
         for name, given in options.items()
@@ -96,7 +105,7 @@ def predict(
             raise click.UsageError(
                 "Give a MODEL and a TEXT, or --url and a TEXT."
             )
-        with _model(path, url, model_name) as model:
+        with _model(path, url, model_name, timeout) as model:
             _say_predictions(model, left, as_json)
         return
     if output is None:
@@ -111,13 +120,16 @@ def predict(
         return
     if "workers" in options:
         raise click.UsageError("--workers goes with --engine ray.")
-    with _model(path, url, model_name) as model:
+    with _model(path, url, model_name, timeout) as model:
         _score(model, source, output, as_json, options)
 
 
 @contextlib.contextmanager
 def _model(
-    path: str | None, url: str | None, model_name: str | None
+    path: str | None,
+    url: str | None,
+    model_name: str | None,
+    timeout: float,
 ) -> Iterator[Any]:
     if url is None or model_name is None:
         start_tensorflow()
@@ -125,9 +137,7 @@ def _model(
         return
     from kerassent.client import Client
 
-    if url.startswith("grpc"):
-        start_tensorflow()  # the gRPC stubs import it
-    with Client(url, model_name=model_name) as client:
+    with Client(url, model_name=model_name, timeout=timeout) as client:
         yield client
 
 
