@@ -22,10 +22,10 @@ from kerassent.scoring.ray_worker import TableScorer, pack_model
 # Written when all else is, as Hadoop and Spark do. Readers pass over it.
 SUCCESS: Final = "_SUCCESS"
 
-# A worker takes so much of a node's processors, so that a node has one and
-# what is left can read and write.
-_WORKER_SHARE: Final = 0.75
-_TASK_CPUS: Final = 0.25
+# A worker books so much of a node's processors, though it computes with all:
+# Ray's own tasks (listing files takes one) must find room beside it.
+_WORKER_SHARE: Final = 0.5
+_TASK_CPUS: Final = 0.25  # of one that reads or writes
 # What is lost with a worker is a block or two: some thousands of reviews.
 _BLOCK_BYTES: Final = 16 << 20
 
@@ -127,14 +127,14 @@ def score_dataset(
     data.context.target_max_block_size = _BLOCK_BYTES
     data.context.execution_options.preserve_order = True
     text = _text_column(data, source, text, columns)
-    share, room = _shares(ray)
+    processors, room = _nodes(ray)
     workers = room if workers is None else workers
     data.map_batches(
         _Worker,
         batch_format="pyarrow",
         batch_size=chunk_rows,
         compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=share,
+        num_cpus=_WORKER_SHARE * processors,
         fn_constructor_args=(
             ray.put(
                 pack_model(version_directory(path) if is_export(path) else path)
@@ -144,7 +144,7 @@ def score_dataset(
             "text": text,
             "prefix": prefix,
             "batch_size": batch_size,
-            "num_threads": max(1, round(share / _WORKER_SHARE)),
+            "num_threads": processors,
         },
         scheduling_strategy="SPREAD",
     ).write_parquet(
@@ -228,21 +228,21 @@ def _text_column(
     return header.columns[place]
 
 
-def _shares(ray: Any) -> tuple[float, int]:
-    """Returns the processors that a worker takes, and how many have room."""
-    nodes = [
-        node["Resources"].get("CPU", 0.0)
+def _nodes(ray: Any) -> tuple[int, int]:
+    """Returns a worker's processors, and how many workers there is room for."""
+    sizes = [
+        int(node["Resources"].get("CPU", 0))
         for node in ray.nodes()
         if node["Alive"]
     ]
-    sizes = [size for size in nodes if size >= 1]
-    if not sizes:
+    sizes = [size for size in sizes if size]
+    processors = min(sizes, default=0)
+    if processors < 2:
         raise KerassentError(
-            "The Ray cluster has no node with a processor. Add one "
-            "(`ray start --address=…`)."
+            f"The Ray cluster has nodes of {sizes} processors. A worker and "
+            "what reads for it need two (`ray start --num-cpus=2`)."
         )
-    share = _WORKER_SHARE * min(sizes)
-    return share, sum(int(size // share) for size in sizes)
+    return processors, sum(size // processors for size in sizes)
 
 
 def _tallied(

@@ -26,8 +26,8 @@ import ray
 from ray.cluster_utils import Cluster
 from kerassent.scoring.ray_engine import score_dataset
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-cluster.add_node(num_cpus=1)
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+cluster.add_node(num_cpus=2)
 cluster.wait_for_nodes()
 ray.init(address=cluster.address, log_to_driver=False)
 try:
