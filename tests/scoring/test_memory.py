@@ -1,4 +1,4 @@
-"""Memory is that of a chunk: ten times the rows take no more of it.
+"""Memory is that of a chunk: six times the rows take no more of it.
 
 `tools/check_scoring_memory.py` shows it for millions of rows and a real model.
 """
@@ -25,10 +25,11 @@ score_file(Forgetful(), sys.argv[1], sys.argv[2], text="Review text")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
-def test_ten_times_the_rows_take_no_more_memory(form, tmp_path, repository):
+def test_six_times_the_rows_take_no_more_memory(form, tmp_path, repository):
     peaks = []
-    for count in (20_000, 200_000):
+    for count in (20_000, 120_000):
         rows = [[i, f"{i} {'very good ' * 30}", "n"] for i in range(count)]
         source = write_table(tmp_path / f"in{count}.{form}", rows)
         process = subprocess.Popen(
@@ -42,5 +43,5 @@ def test_ten_times_the_rows_take_no_more_memory(form, tmp_path, repository):
         process.returncode = status
         assert status == 0
         peaks.append(usage.ru_maxrss >> 10)
-    # The texts that came in addition are 55 MiB, before any of Python's own.
-    assert peaks[1] - peaks[0] < 25, peaks
+    # The texts that came in addition are 30 MiB, before any of Python's own.
+    assert peaks[1] - peaks[0] < 15, peaks
