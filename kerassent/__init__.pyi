@@ -27,5 +27,7 @@ from .presets import list_presets as list_presets
 from .reviews import Reviews as Reviews
 from .reviews import load_reviews as load_reviews
 from .saved_model.exporting import export as export
+from .scoring.local import score_file as score_file
+from .scoring.ray_engine import score_dataset as score_dataset
 from .server import serve as serve
 from .training import train as train

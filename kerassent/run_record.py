@@ -109,7 +109,7 @@ def check_same(
         raise ValueError(
             f"{directory} was begun with other data or settings, so it cannot "
             f"be gone on with ({'; '.join(differences)}). Resume with what it "
-            "was begun with, or choose another output directory."
+            "was begun with, or choose another output."
         )
 
 

@@ -21,6 +21,7 @@ PAGES = [
     "docs/lr_finder.md",
     "docs/one_cycle.md",
     "docs/presets.md",
+    "docs/scoring.md",
     "docs/server.md",
     "docs/tokenization.md",
     "docs/training.md",

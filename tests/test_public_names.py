@@ -29,6 +29,8 @@ def test_every_public_name_loads():
         "load_reviews",
         "make_dataset",
         "predict",
+        "score_dataset",
+        "score_file",
         "serve",
         "train",
     ]

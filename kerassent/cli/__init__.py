@@ -9,6 +9,7 @@ import click
 from kerassent.cli import asking, evaluating, serving, training
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
+from kerassent.cli.predicting import predict
 from kerassent.cli.terminal import ARGUMENTS
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
@@ -60,7 +61,7 @@ for command in (
     evaluating.evaluate,
     evaluating.compare,
     evaluating.calibrate,
-    asking.predict,
+    predict,
     asking.export,
     asking.inspect,
     serving.serve,

@@ -1,87 +1,13 @@
-"""`kerassent presets`, `predict`, `export`, `inspect`."""
+"""`kerassent export` and `inspect`."""
 
 import json
 import pathlib
-from collections.abc import Sequence
 from typing import get_args
 
 import click
 
 from kerassent import contract
 from kerassent.cli.terminal import print_tables, start_tensorflow
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One object a line.")
-def presets(as_json: bool) -> None:
-    """The pretrained models that `--preset` knows by name."""
-    from dataclasses import asdict
-
-    from kerassent.presets import list_presets
-
-    start_tensorflow()
-    found = list_presets()
-    if as_json:
-        for preset in found:
-            click.echo(json.dumps(asdict(preset)))
-        return
-    from kerassent.report import presets_table
-
-    print_tables(presets_table(found))
-
-
-@click.command()
-@click.argument("arguments", metavar="[MODEL] TEXT...", nargs=-1)
-@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
-@click.option("--model-name", help="With --url: the model's name there.")
-@click.option("--json", "as_json", is_flag=True, help="One object a line.")
-def predict(
-    arguments: Sequence[str],
-    url: str | None,
-    model_name: str | None,
-    as_json: bool,
-) -> None:
-    """What a run, an export, or a server says of texts.
-
-    MODEL is a run or an export; with --url there is none.
-
-    \b
-    Examples:
-      kerassent predict runs/imdb "A wonderful film."
-      kerassent predict --url grpc://localhost:8500 --model-name imdb "Dull."
-    """
-    from kerassent.client import Client
-    from kerassent.prediction import predict as run
-
-    texts = list(arguments)
-    if url is None:
-        if len(texts) < 2:
-            raise click.UsageError(
-                "Give a MODEL and a TEXT, or --url and a TEXT."
-            )
-        start_tensorflow()
-        predictions = run(texts.pop(0), texts)
-    else:
-        if model_name is None or not texts:
-            raise click.UsageError("--url needs --model-name and a TEXT.")
-        if url.startswith("grpc"):
-            start_tensorflow()  # the gRPC stubs import it
-        with Client(url, model_name=model_name) as client:
-            predictions = client.predict(texts)
-    for text, prediction in zip(texts, predictions, strict=True):
-        if as_json:
-            click.echo(
-                json.dumps(
-                    {
-                        "text": text,
-                        "label": prediction.label,
-                        "score": prediction.score,
-                        "probabilities": prediction.probabilities,
-                    }
-                )
-            )
-        else:
-            click.echo(f"{prediction.label}  {prediction.score:.4f}  {text}")
 
 
 @click.command()

@@ -56,6 +56,23 @@ class Checked:
         )
 
 
+def clean_text(raw: object) -> str | Unreadable:
+    """Returns a cell's text, "" if it is blank.
+
+    Args:
+        raw: The cell, as a reader gives it.
+    """
+    value = raw if type(raw) is str else as_text(raw)
+    if isinstance(value, Unreadable):
+        return value
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return _LONE_SURROGATE
+    return "" if value.isspace() else value
+
+
 def read_checked(
     rows: "CheckedRows",
     class_names: tuple[str, ...] | None,
@@ -183,22 +200,13 @@ class CheckedRows:
 
     def _clean(self, row: object, raw: object, place: int) -> str | None:
         """Returns a cell's text, "" if it is blank, `None` if it is none."""
-        if type(raw) is str:
-            value: str | Unreadable = raw
-        else:
-            value = as_text(raw)
-            if value and is_date(raw):
-                self.dates += 1
+        value = clean_text(raw)
         if isinstance(value, Unreadable):
             self._add(row, value, place)
             return None
-        if not value.isascii():
-            try:
-                value.encode("utf-8")
-            except UnicodeEncodeError:
-                self._add(row, _LONE_SURROGATE, place)
-                return None
-        return "" if value.isspace() else value
+        if value and type(raw) is not str and is_date(raw):
+            self.dates += 1
+        return value
 
     def _add(self, row: object, problem: Unreadable, place: int) -> None:
         self._problems.setdefault((problem, place), RowList(self.table)).add(

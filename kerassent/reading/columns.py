@@ -3,16 +3,32 @@
 import difflib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 from kerassent.errors import DataError, listed
-from kerassent.reading.table import Table
 
 # What a column of texts is called when nobody says, likeliest first.
 _LIKELY = ("text", "review", "content", "comment", "sentence", "body")
 
 
+class Headed(Protocol):
+    """What has a name and a header."""
+
+    @property
+    def name(self) -> str:
+        """The source's name in messages."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The columns' names; `None` where the form says what is text."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels, where `columns` is `None`."""
+
+
 def find_columns(
-    table: Table, text: str | None, label: str | None
+    table: Headed, text: str | None, label: str | None
 ) -> tuple[int, int | None]:
     """Returns the places of the text column and of the label column.
 
@@ -77,7 +93,7 @@ def _check_header(name: str, columns: Sequence[str]) -> None:
         )
 
 
-def _place(table: Table, argument: str, name: str) -> int:
+def _place(table: Headed, argument: str, name: str) -> int:
     columns = table.columns or ()
     if name in columns:
         return columns.index(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kerassent.errors import DataError
 from kerassent.reading.encoding import find_encoding
-from kerassent.reading.table import Row, RowList, Table
+from kerassent.reading.table import Record, Row, RowList, Table
 
 _SEPARATORS = ",;\t|"
 _FIELD_LIMIT = 16 << 20  # characters; the csv module's own limit is 131,072
@@ -75,24 +75,21 @@ class DelimitedTable(Table):
             DataError: A row has more or fewer fields than the header, or its
                 quotes don't close.
         """
-        records = self._records()
-        next(records)
         width = len(self.columns or ())
         uneven = RowList(self)
         first_width = 0
-        blank: list[int] = []
-        for line, fields in records:
-            if not any(fields):
-                blank.append(line)
-                continue
-            if blank:
-                yield from ((empty, "", "") for empty in blank)
-                blank.clear()
-            if len(fields) != width:
+        for line, fields in self._body():
+            if not fields:
+                yield line, "", ""
+            elif len(fields) != width:
                 first_width = first_width or len(fields)
                 uneven.add(line)
-                continue
-            yield line, fields[text], None if label is None else fields[label]
+            else:
+                yield (
+                    line,
+                    fields[text],
+                    None if label is None else fields[label],
+                )
         if uneven.count:
             separator = _NAMES.get(self._separator, repr(self._separator))
             raise DataError(
@@ -101,6 +98,37 @@ class DelimitedTable(Table):
                 f"{first_width}). Put a text that holds {separator} between "
                 "double quotes, or pass the right `separator`."
             )
+
+    def records(self, text: int) -> Iterator[Record]:
+        """Yields each row by its first line.
+
+        Of a row with too many fields, the last cell takes all that are over.
+        """
+        width = len(self.columns or ())
+        for line, fields in self._body():
+            count = len(fields)
+            if count == width:
+                yield Record(line, [*fields], fields[text])
+                continue
+            cells: list[object] = [*fields[:width], *[""] * (width - count)]
+            if count > width:
+                cells[-1] = self._separator.join(fields[width - 1 :])
+            than = "more" if count > width else "fewer"
+            problem = f"{than} fields than the header" if fields else ""
+            yield Record(line, cells, cells[text], problem)
+
+    def _body(self) -> Iterator[tuple[int, list[str]]]:
+        """Yields each record below the header; a blank one has no fields."""
+        records = self._records()
+        next(records)
+        blank: list[int] = []
+        for line, fields in records:
+            if not any(fields):
+                blank.append(line)
+                continue
+            yield from ((empty, []) for empty in blank)
+            blank.clear()
+            yield line, fields
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """Yields each record that has one, with the line it begins in."""

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kerassent.errors import DataError
 from kerassent.reading.encoding import find_encoding
-from kerassent.reading.table import Row, Table
+from kerassent.reading.table import MISSING, Record, Row, Table
 from kerassent.reading.values import Unreadable
 
 _NESTED = Unreadable(
@@ -64,19 +65,54 @@ class JsonLinesTable(Table):
                 None if label_key is None else _raw(record.get(label_key)),
             )
 
+    def scan(self) -> int:
+        """Returns how many records there are, and finds all columns."""
+        columns = dict.fromkeys(self.columns or ())
+        count = 0
+        for _, content in self._lines():
+            count += 1
+            with suppress(DataError):
+                columns.update(dict.fromkeys(self._parse(0, content)))
+        self.columns = tuple(columns)
+        return count
+
+    def records(self, text: int) -> Iterator[Record]:
+        """Yields each line's object.
+
+        A line that is none is the text's cell, as it is.
+        """
+        columns = self.columns or ()
+        for line, content in self._lines():
+            try:
+                record = self._parse(line, content)
+            except DataError:
+                cells = [MISSING] * len(columns)
+                cells[text] = content.rstrip("\r\n")
+                yield Record(line, cells, None, "no JSON object in the line")
+                continue
+            cells = [record.get(key, MISSING) for key in columns]
+            yield Record(line, cells, _raw(record.get(columns[text])))
+
     def _records(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yields each line's number and object; a blank line is empty."""
+        for line, content in self._lines():
+            yield line, self._parse(line, content)
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """Yields each line with its number, but for blank ones at the end."""
         blank: list[int] = []
         with self._path.open(encoding=self._encoding, newline="\n") as file:
             for line, content in enumerate(file, 1):
                 if not content.strip():
                     blank.append(line)
                     continue
-                yield from ((number, {}) for number in blank)
+                yield from ((number, "") for number in blank)
                 blank.clear()
-                yield line, self._parse(line, content)
+                yield line, content
 
     def _parse(self, line: int, content: str) -> dict[str, Any]:
+        if not content:
+            return {}
         where = f"{self._path.name}, line {line}"
         try:
             record = json.loads(

@@ -27,6 +27,7 @@ def open_table(
     sheet: str | None = None,
     encoding: str | None = None,
     separator: str | None = None,
+    scan: bool = False,
 ) -> Table:
     """Returns the reader for a source, opened.
 
@@ -37,6 +38,7 @@ def open_table(
         sheet: An Excel file's sheet, or `None`.
         encoding: A text file's encoding, or `None`.
         separator: A csv file's separator, or `None`.
+        scan: Whether the table's `scan` will be called, which finds columns.
 
     Raises:
         DataError: The file is not there, or is not what its name says.
@@ -68,9 +70,10 @@ def open_table(
     if suffix in _JSON_LINES:
         _refuse_options(options, ("encoding",), path.name)
         wanted = frozenset(name for name in columns if name is not None)
+        look_for_all = columns[0] is None and not scan
         return JsonLinesTable(
             path,
-            wanted=None if columns[0] is None else wanted,
+            wanted=None if look_for_all else wanted,
             encoding=encoding,
         )
     raise DataError(

@@ -5,12 +5,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from kerassent.errors import DataError, listed
 
 # A row by its source's own numbering, its text and its label as they are read.
 Row = tuple[object, object, object]
+
+# The cell of a column that a row does not have; in a JSON object, no such key.
+MISSING: Final = object()
+
+
+class Record(NamedTuple):
+    """A whole row, as it is read.
+
+    Args:
+        row: Its number, by its source's own numbering.
+        cells: A cell for each column, to be kept as it is.
+        text: The text's cell as `rows` gives it.
+        problem: What is wrong with the row as a whole, to follow "3 rows
+            have", or "".
+    """
+
+    row: object
+    cells: list[object]
+    text: object
+    problem: str = ""
 
 
 class Table(ABC):
@@ -52,6 +72,30 @@ class Table(ABC):
             text: The text column's place among the columns.
             label: The label column's place, or `None` for no label.
         """
+
+    def scan(self) -> int:
+        """Returns how many records there are, and finds all columns.
+
+        Raises:
+            DataError: A part of the file can't be taken for rows.
+        """
+        return sum(1 for _ in self.records(0))
+
+    def records(self, text: int) -> Iterator[Record]:
+        """Yields each row with all its cells, after a `scan`.
+
+        A row that is broken comes with its problem, and doesn't end the pass.
+
+        Args:
+            text: The text column's place.
+
+        Raises:
+            TypeError: The source has no records: it is no file of them.
+        """
+        raise TypeError(
+            f"{self.name} is no file of rows with columns. Expected an xlsx, "
+            "csv, tsv, parquet or jsonl file."
+        )
 
     def __enter__(self) -> Self:
         return self

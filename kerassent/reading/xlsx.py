@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ from defusedxml import DefusedXmlException
 from kerassent.errors import DataError, listed
 from kerassent.reading.columns import nearest
 from kerassent.reading.container import check_container
-from kerassent.reading.table import Row, Table
+from kerassent.reading.table import Record, Row, Table
 from kerassent.reading.values import Unreadable, as_text
 
 # A sheet has no more rows than this (ECMA-376 leaves it open, Excel doesn't).
@@ -66,6 +67,8 @@ class XlsxTable(Table):
         while columns and not columns[-1]:
             columns.pop()
         self._columns = columns
+        self._last_row = self._header_row
+        self._has_valueless = False
         super().__init__(path.name, columns, row_word="Excel row")
         self._resources.enter_context(self._file)
 
@@ -80,6 +83,65 @@ class XlsxTable(Table):
             rows = self._read(places)
         for row, cells in enumerate(rows, self._header_row + 1):
             yield row, cells[0], None if label is None else cells[1]
+
+    def scan(self) -> int:
+        """Returns how many records there are, and finds all columns.
+
+        Cells to the right of the header belong to columns without a name.
+        """
+        width = len(self._columns)
+        last = last_valueless = self._header_row
+        with _openpyxl_errors(self.name):
+            for row, cells in self._body(self._sheet):
+                for place, cell in enumerate(cells):
+                    if cell.value not in (None, ""):
+                        last = row
+                        width = max(width, place + 1)
+                    elif _is_valueless(cell):
+                        last_valueless = row
+            self._has_valueless = last_valueless > self._header_row
+            if last_valueless > last:
+                for row, cells in self._body(self._formula_sheet()):
+                    if any(cell.data_type == "f" for cell in cells):
+                        last = max(last, row)
+        names = (*self._columns, *[""] * (width - len(self._columns)))
+        self.columns = names
+        self._last_row = last
+        return last - self._header_row
+
+    def records(self, text: int) -> Iterator[Record]:
+        """Yields each row by its number, with the values of formulas.
+
+        A formula without a stored value is kept as it is, as text.
+        """
+        width = len(self.columns or ())
+        with _openpyxl_errors(self.name):
+            formulas: Iterator[tuple[int, Any]] = (
+                self._body(self._formula_sheet())
+                if self._has_valueless
+                else repeat((0, ()))
+            )
+            # A sheet ends anywhere, the formulas' where the values' does.
+            pairs = zip(self._body(self._sheet), formulas, strict=False)
+            for (row, cells), (_, formula_cells) in pairs:
+                if row > self._last_row:
+                    break
+                kept = [_value(cell) for cell in cells[:width]]
+                kept += [None] * (width - len(kept))
+                raw = _raw(cells[text]) if text < len(cells) else None
+                for place, cell in enumerate(formula_cells):
+                    if cell.data_type == "f" and _is_valueless(cells[place]):
+                        formula = str(cell.value)
+                        kept[place] = formula
+                        if place == text:
+                            raw = _formula(formula)
+                yield Record(row, kept, raw)
+
+    def _body(self, sheet: Any) -> Iterator[tuple[int, Any]]:
+        first = self._header_row + 1
+        for row, cells in enumerate(sheet.iter_rows(min_row=first), first):
+            _check_row(row, self.name)
+            yield row, cells
 
     def _read(self, places: list[int]) -> list[list[object]]:
         """Returns the cells of each row up to the last that isn't blank."""
@@ -104,9 +166,7 @@ class XlsxTable(Table):
                 formula = formulas.get((row, place))
                 if formula is None:
                     continue
-                rows[row - first][places.index(place)] = (
-                    formula if _TEXT_AS_FORMULA.match(formula) else _NO_VALUE
-                )
+                rows[row - first][places.index(place)] = _formula(formula)
                 last = max(last, row)
         return rows[: last + 1 - first]
 
@@ -118,9 +178,7 @@ class XlsxTable(Table):
         Among the stored values a formula without one looks like a cell that
         is only formatted; only among the formulas do they differ.
         """
-        book = _open_book(self._file, data_only=False)
-        sheet = book[self._sheet.title]
-        sheet.reset_dimensions()
+        sheet = self._formula_sheet()
         first = self._header_row + 1
         return {
             (row, place): str(cells[place].value)
@@ -133,6 +191,11 @@ class XlsxTable(Table):
             for place in places
             if cells[place].data_type == "f"
         }
+
+    def _formula_sheet(self) -> Any:
+        sheet = _open_book(self._file, data_only=False)[self._sheet.title]
+        sheet.reset_dimensions()
+        return sheet
 
 
 def _open_book(file: BinaryIO, *, data_only: bool) -> Any:
@@ -184,14 +247,24 @@ def _first_row(sheet: Any) -> tuple[int, tuple[Any, ...]]:
 
 
 def _raw(cell: Any) -> object:
-    value = cell.value
     if cell.data_type == "e":
         return Unreadable(
-            f"the error value {value}", "Correct {them} in the spreadsheet."
+            f"the error value {cell.value}",
+            "Correct {them} in the spreadsheet.",
         )
+    return _value(cell)
+
+
+def _value(cell: Any) -> object:
+    value = cell.value
     if isinstance(value, str) and "_x" in value:
         return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), value)
     return value
+
+
+def _formula(formula: str) -> object:
+    """Returns what stands for a text's formula that has no stored value."""
+    return formula if _TEXT_AS_FORMULA.match(formula) else _NO_VALUE
 
 
 def _is_valueless(cell: Any) -> bool:

@@ -1,0 +1,107 @@
+"""A chunk's texts through a model: each text once, like lengths together."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kerassent.client import Client
+from kerassent.prediction import Model
+
+# A batch holds so many bytes of text, and no fewer or more texts than these:
+# a matrix product is as fast as it gets from a few thousand tokens on.
+BATCH_BYTES: Final = 40_000
+MIN_BATCH: Final = 32
+MAX_BATCH: Final = 512
+
+# So many texts a client is given at a time, which it cuts into requests, and so
+# many times at once: the server has work while one call's last answers come.
+_CLIENT_TEXTS: Final = 1024
+_CLIENT_CALLS: Final = 2
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def score_texts(
+    model: Model,
+    texts: list[bytes | None],
+    *,
+    batch_size: int | None = None,
+    advance: Callable[[int], object] = lambda count: None,
+) -> FloatArray:
+    """Returns what a model says of texts, in their order.
+
+    Args:
+        model: What to ask.
+        texts: The texts; `None` for a row that has none.
+        batch_size: How many texts go through a model of this process at once,
+            or `None` for as many as are fast: the shorter, the more.
+        advance: Is called with how many more rows have an answer.
+
+    Returns:
+        float32 `(num_texts, num_classes)`; NaN where there is no text.
+    """
+    places: dict[bytes, int] = {}
+    for text in texts:
+        if text is not None:
+            places.setdefault(text, len(places))
+    unique = list(places)
+    lengths = np.array([len(text) for text in unique], np.int64)
+    order = np.argsort(lengths, kind="stable")
+    num_classes = len(model.class_names)
+    # The last row is that of all which have no text.
+    answers = np.full((len(unique) + 1, num_classes), np.nan, np.float32)
+    rows = np.array(
+        [-1 if text is None else places[text] for text in texts], np.int64
+    )
+    counts = np.bincount(rows[rows >= 0], minlength=len(unique))
+    batches = [
+        order[start:end]
+        for start, end in _spans(model, lengths[order], batch_size)
+    ]
+    asked = _asked(
+        model, ([unique[place] for place in batch] for batch in batches)
+    )
+    for batch, probabilities in zip(batches, asked, strict=True):
+        answers[batch] = probabilities
+        advance(int(counts[batch].sum()))
+    return answers[rows]
+
+
+def _asked(model: Any, batches: Iterable[list[bytes]]) -> Iterator[FloatArray]:
+    """Yields the probabilities of each batch, in order."""
+    if not isinstance(model, Client):
+        for batch in batches:
+            yield model.predict_proba(batch, batch_size=len(batch))
+        return
+    pool = ThreadPoolExecutor(_CLIENT_CALLS)
+    try:
+        yield from pool.map(model.predict_proba, batches)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _spans(
+    model: Model, lengths: npt.NDArray[np.int64], batch_size: int | None
+) -> Iterator[tuple[int, int]]:
+    """Yields the batches of texts that are sorted by length."""
+    start = 0
+    while start < len(lengths):
+        if isinstance(model, Client):
+            end = start + _CLIENT_TEXTS
+        elif batch_size is not None:
+            end = start + batch_size
+        else:
+            end = start + _batch_size(lengths, start)
+        yield start, min(end, len(lengths))
+        start = end
+
+
+def _batch_size(lengths: npt.NDArray[np.int64], start: int) -> int:
+    """Returns how many of the next texts fit, each as long as the longest."""
+    candidates = lengths[start : start + MAX_BATCH]
+    room = BATCH_BYTES // np.maximum(candidates, 1)
+    fits = np.arange(1, len(candidates) + 1) <= np.maximum(room, MIN_BATCH)
+    return int(np.count_nonzero(np.logical_and.accumulate(fits)))

@@ -1,0 +1,47 @@
+"""Memory is that of a chunk: six times the rows take no more of it.
+
+`tools/check_scoring_memory.py` shows it for millions of rows and a real model.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.scoring.conftest import write_table
+
+SCORER = """
+import sys
+sys.path.insert(0, {repository!r})
+from kerassent.scoring.local import score_file
+from tests.scoring.conftest import WordModel
+class Forgetful(WordModel):
+    def predict_proba(self, texts, *, batch_size):
+        self.batches.clear()
+        return super().predict_proba(texts, batch_size=batch_size)
+score_file(Forgetful(), sys.argv[1], sys.argv[2], text="Review text")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_six_times_the_rows_take_no_more_memory(form, tmp_path, repository):
+    peaks = []
+    for count in (20_000, 120_000):
+        rows = [[i, f"{i} {'very good ' * 30}", "n"] for i in range(count)]
+        source = write_table(tmp_path / f"in{count}.{form}", rows)
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-c"),
+                SCORER.format(repository=str(repository)),
+                *(str(source), str(tmp_path / f"out{count}.{form}")),
+            ]
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        assert status == 0
+        peaks.append(usage.ru_maxrss >> 10)
+    # The texts that came in addition are 30 MiB, before any of Python's own.
+    assert peaks[1] - peaks[0] < 15, peaks

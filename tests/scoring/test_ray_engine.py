@@ -1,0 +1,128 @@
+"""A local cluster of two nodes, one worker each; one of them is killed."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kerassent.scoring.local import score_file
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NUM_FILES, ROWS_PER_FILE = 16, 1500
+
+CLUSTER = """
+import dataclasses, json, sys
+import ray
+from ray.cluster_utils import Cluster
+from kerassent.scoring.ray_engine import score_dataset
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+cluster.add_node(num_cpus=2)
+cluster.wait_for_nodes()
+ray.init(address=cluster.address, log_to_driver=False)
+try:
+    model, source, output = sys.argv[1:]
+    scored = score_dataset(
+        model, source, output, text="text", chunk_rows=300, batch_size=8
+    )
+    print(json.dumps(dataclasses.asdict(scored)))
+finally:
+    ray.shutdown()
+    cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def source(easy_rows, tmp_path):
+    """A directory of parquet files, each of some hundred different texts."""
+    directory = tmp_path / "in"
+    directory.mkdir()
+    for number in range(NUM_FILES):
+        texts = [
+            f"{easy_rows[(i * 7) % 160][0]} {number} {i % 900}"
+            for i in range(ROWS_PER_FILE)
+        ]
+        texts[number] = None
+        first = number * ROWS_PER_FILE
+        ids = range(first, first + ROWS_PER_FILE)
+        pq.write_table(
+            pa.table({"id": ids, "text": texts}),
+            directory / f"part-{number:02}.parquet",
+        )
+    return directory
+
+
+def workers():
+    """Returns the processes of this machine that hold a model for Ray."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            name = path.read_bytes()
+        except OSError:
+            continue
+        if name.startswith(b"ray::") and b"_Worker" in name:
+            found.append(int(path.parent.name))
+    return found
+
+
+def kill_one_at_work(output, killed):
+    """Kills a worker once the first rows of all are written."""
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        running = workers()
+        if running and any(output.glob("*.parquet")):
+            os.kill(running[-1], signal.SIGKILL)
+            killed.append(running)
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_the_rows_and_labels_are_those_of_the_local_engine(
+    kills, tiny_models, source, tmp_path
+):
+    output, whole = tmp_path / "out", tmp_path / "whole.parquet"
+    killed = []
+    if kills:
+        threading.Thread(
+            target=kill_one_at_work, args=(output, killed), daemon=True
+        ).start()
+    done = subprocess.run(
+        [sys.executable, "-c", CLUSTER, tiny_models, source, output],
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert len(killed) == kills
+    said = json.loads(done.stdout.splitlines()[-1])
+    joined = tmp_path / "in.parquet"
+    pq.write_table(pq.read_table(source), joined)
+    score_file(tiny_models, joined, whole, text="text")
+    ours, theirs = pq.read_table(output), pq.read_table(whole)
+    assert ours.column_names == theirs.column_names
+    for name in ("id", "text", "label", "error"):
+        assert ours[name].to_pylist() == theirs[name].to_pylist(), name
+    for name in ("score", "probability_neg", "probability_pos"):
+        figures = (table[name].to_pylist() for table in (ours, theirs))
+        for one, other in zip(*figures, strict=True):
+            assert one == other or abs(one - other) < 1e-4, name
+    assert (output / "_SUCCESS").read_bytes() == b""
+    del said["seconds"]
+    assert said == {
+        "path": str(output),
+        "num_rows": NUM_FILES * ROWS_PER_FILE,
+        "num_scored": NUM_FILES * (ROWS_PER_FILE - 1),
+        "problems": {"an empty text": NUM_FILES},
+        "workers": 2,
+    }
