@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import asking, evaluating, serving, training
+from kerassent.cli import evaluating, exporting, serving, training
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.predicting import predict
@@ -54,7 +54,7 @@ def main(debug: bool) -> None:
 
 for command in (
     training.quickstart,
-    asking.presets,
+    training.presets,
     check,
     training.find_lr,
     train,
@@ -62,8 +62,8 @@ for command in (
     evaluating.compare,
     evaluating.calibrate,
     predict,
-    asking.export,
-    asking.inspect,
+    exporting.export,
+    exporting.inspect,
     serving.serve,
     load_test,
 ):

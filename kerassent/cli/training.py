@@ -1,12 +1,13 @@
-"""`kerassent quickstart` and `find-lr`."""
+"""`kerassent quickstart`, `presets` and `find-lr`."""
 
+import json
 import pathlib
 from typing import Any
 
 import click
 
 from kerassent.cli.reading import load, reviews_options
-from kerassent.cli.terminal import start_tensorflow
+from kerassent.cli.terminal import print_tables, start_tensorflow
 
 
 @click.command()
@@ -23,6 +24,25 @@ def quickstart(output: str, weights: str | None) -> None:
     from kerassent.quickstart import quickstart as run
 
     run(output, weights=weights, say=click.echo)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+def presets(as_json: bool) -> None:
+    """The pretrained models that `--preset` knows by name."""
+    from dataclasses import asdict
+
+    from kerassent.presets import list_presets
+
+    start_tensorflow()
+    found = list_presets()
+    if as_json:
+        for preset in found:
+            click.echo(json.dumps(asdict(preset)))
+        return
+    from kerassent.report import presets_table
+
+    print_tables(presets_table(found))
 
 
 @click.command("find-lr")
