@@ -11,7 +11,8 @@ Rows take turns, each in a process of its own, and write a csv file:
 - `local`: `score_file` in this process, with its own batches;
 - `local_16` … `local_128`: the same with as many reviews in each batch;
 - `grpc`, `rest`: `score_file` with a Client of a `kerassent-model-server`
-  without batching, which has a process of its own.
+  without batching, which has a process of its own;
+- `ray`: `score_dataset` on this machine, one worker, from its start.
 
 Each row begins with some batches that are not timed. `--rows` chooses. The last
 line is a JSON object: reviews a second (median, least and most of the rounds),
@@ -24,6 +25,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -94,12 +96,27 @@ def turns(
             batch = texts[start : start + 32]
             model.predict_proba(batch, batch_size=32)
 
+    def on_ray(source: str) -> None:
+        from kerassent.scoring.ray_engine import score_dataset
+
+        output = directory / "ray"
+        shutil.rmtree(output, ignore_errors=True)
+        score_dataset(
+            options.model,
+            str(directory / source.replace("csv", "parquet")),
+            str(output),
+            text="text",
+            chunk_rows=WARM_UP,
+        )
+
     def row(name: str) -> tuple[Any, Any]:
         if name == "random":
             return lambda: in_order("few.csv"), lambda: in_order("all.csv")
+        if name == "ray":
+            return lambda: on_ray("few.csv"), lambda: on_ray("all.csv")
         return lambda: score(name, "few.csv"), lambda: score(name, "all.csv")
 
-    return {name: row(name) for name in ("random", *LOCAL, *SERVED)}
+    return {name: row(name) for name in ("random", *LOCAL, *SERVED, "ray")}
 
 
 def write_reviews(options: argparse.Namespace, directory: pathlib.Path) -> None:
@@ -110,6 +127,8 @@ def write_reviews(options: argparse.Namespace, directory: pathlib.Path) -> None:
         directory: Where to.
     """
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     texts = list(sample(options, options.reviews + WARM_UP).texts)
     np.random.default_rng(0).shuffle(texts)
@@ -119,6 +138,11 @@ def write_reviews(options: argparse.Namespace, directory: pathlib.Path) -> None:
     ):
         with (directory / name).open("w", newline="") as file:
             csv.writer(file).writerows([["text"], *([text] for text in part)])
+        pq.write_table(
+            pa.table({"text": part}),
+            (directory / name).with_suffix(".parquet"),
+            row_group_size=WARM_UP,
+        )
 
 
 def measured(
