@@ -119,11 +119,12 @@ def test_a_run_judges_instead(easy_rows, tiny_run, book):
     truncation = found.finding("truncation")
     assert truncation.title == "Texts of more than 32 tokens"
     text = easy_rows[0][0]
-    tokens = classifier.preprocessor.tokenizer([text]).row_lengths()[0] + 2
+    counted = classifier.preprocessor.tokenizer([text]).row_lengths()
+    tokens = int(counted[0]) + 2  # [CLS] and [SEP]
     short = check_data(
         book("one.xlsx", [(text, "neg"), (text, "pos")]),
         model=run,
-        sequence_length=int(tokens),
+        sequence_length=tokens,
         **COLUMNS,
     ).finding("truncation")
     assert short.count == 0
