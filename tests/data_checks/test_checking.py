@@ -91,10 +91,8 @@ def test_rows_that_cannot_be_read_are_findings(writer, book):
 
 def test_labels_that_are_likely_wrong_are_named(writer, book):
     rows = writer.rows(600)
-    for place in (100, 201):
-        label = rows[place][1]
-        clear = writer.text(label, words=200)
-        rows[place] = (clear, "neg" if label == "pos" else "pos")
+    rows[100] = ("a wonderful film, moving and superb, brilliant", "neg")
+    rows[201] = ("it is so boring and dull, a stupid film", "pos")
     found = check_data(book("train.xlsx", rows), **COLUMNS)
     errors = found.finding("label_errors")
     assert {"train.xlsx, Excel row 102", "train.xlsx, Excel row 203"} <= set(
