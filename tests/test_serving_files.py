@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from kerassent.server.batching_parameters import BatchingParameters
-from kerassent.server.flags import _make_parser, _read_options
+from kerassent.server.flag_options import read_options
+from kerassent.server.flag_table import make_parser
 from kerassent.server.metrics import Metrics
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -67,7 +68,7 @@ def test_flags_and_files_are_taken_as_they_are(name):
         argument.replace(ETC, f"{SERVING}/")
         for argument in command_lines()[name]
     ]
-    options = _read_options(_make_parser().parse_args(arguments))
+    options = read_options(make_parser().parse_args(arguments))
     (model,) = options.configs
     assert (model.name, model.base_path) == ("sentiment", "/models/sentiment")
     assert (options.port, options.rest_api_port) == (8500, 8501)
@@ -229,7 +230,7 @@ def test_tls_files_work_as_they_are_made(tmp_path):
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    from kerassent.server.grpc_api import GrpcServer
+    from kerassent.server.grpc_server import GrpcServer
     from kerassent.server.lifecycle import LifecycleOptions, ServedModels
 
     if shutil.which("openssl") is None:
@@ -239,8 +240,8 @@ def test_tls_files_work_as_they_are_made(tmp_path):
         check=True,
         capture_output=True,
     )
-    options = _read_options(
-        _make_parser().parse_args(
+    options = read_options(
+        make_parser().parse_args(
             [
                 "--model_base_path=/m",
                 "--enable_grpc_healthcheck_service",

@@ -1,16 +1,18 @@
 """Times the embedded server beside the session that it runs.
 
 Run it when the server, gRPC or TensorFlow change, on an idle machine, with the
-base path of an export:
+base path of an export or, untrained, the default preset or DistilBERT's shape:
 
     python tools/bench_server.py models/sentiment [--clients 16] [--rounds 5]
+    python tools/bench_server.py --shape base
 
 Rows take turns:
 
 - `session`: the newest version's session called in a process of its own, with
   batches of as many short reviews as there are clients;
 - `grpc`, `rest`: `kerassent-model-server` with batching, and that many clients
-  that send one short review after the other;
+  that send one short review after the other. One thread runs batches of them
+  all: whoever was answered asks again within the time that a batch waits;
 - `session_one`, `grpc_one`, `rest_one`: one review at a time, the latter two
   from a server without batching.
 
@@ -53,18 +55,47 @@ _numbers = itertools.count(1)
 def main() -> None:
     """Parses the command line and does it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="an export's base path")
+    parser.add_argument("model", nargs="?", help="an export's base path")
+    parser.add_argument("--shape", choices=["preset", "base"], default="preset")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--session", action="store_true", help=argparse.SUPPRESS
-    )
+    parser.add_argument("--batch-threads", type=int, default=1)
+    parser.add_argument("--batch-timeout-micros", type=int, default=10_000)
+    parser.add_argument("--row", choices=["session"], help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.session:
+    if options.write:
+        write_export(options)
+    elif options.row:
         take_turns(session_rows(options))
-    else:
+    elif options.model:
         print(json.dumps(measured(options)))
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            options.model = directory
+            command = [sys.executable, *sys.argv, directory]
+            # What trains takes memory that the rows should have.
+            subprocess.run([*command, "--write"], check=True)
+            print(json.dumps(measured(options)))
+
+
+def write_export(options: argparse.Namespace) -> None:
+    """Writes an export of no training."""
+    from bench_train import encoder
+
+    import kerassent as ks
+    from kerassent.presets import DEFAULT_PRESET
+
+    classifier = ks.SentimentClassifier.from_preset(
+        DEFAULT_PRESET, class_names=["neg", "pos"]
+    )
+    ks.export(
+        ks.SentimentClassifier(
+            encoder(options), ["neg", "pos"], classifier.preprocessor
+        ),
+        options.model,
+    )
 
 
 def newest(model: str) -> pathlib.Path:
@@ -257,13 +288,20 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             f"max_batch_size {{ value: {max(32, options.clients)} }}\n"
             "enable_large_batch_splitting { value: true }\n"
             f"max_execution_batch_size {{ value: {options.clients} }}\n"
-            "batch_timeout_micros { value: 2000 }\n"
-            "num_batch_threads { value: 2 }\n"
+            "batch_timeout_micros { value: "
+            f"{options.batch_timeout_micros} }}\n"
+            f"num_batch_threads {{ value: {options.batch_threads} }}\n"
             "max_enqueued_batches { value: 100 }\n"
         )
         parameters.flush()
         session = stack.enter_context(
-            Turns([sys.executable, *sys.argv, "--session"])
+            Turns(
+                [
+                    *(sys.executable, __file__, options.model),
+                    *(f"--clients={options.clients}", "--row=session"),
+                    f"--seconds={options.seconds}",
+                ]
+            )
         )
         batching = stack.enter_context(
             Server(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import asking, evaluating, training
+from kerassent.cli import asking, evaluating, serving, training
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.terminal import ARGUMENTS
@@ -63,7 +63,7 @@ for command in (
     asking.predict,
     asking.export,
     asking.inspect,
-    asking.serve,
+    serving.serve,
     load_test,
 ):
     main.add_command(command)

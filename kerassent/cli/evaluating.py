@@ -26,12 +26,19 @@ from kerassent.cli.terminal import (
 @click.option(
     "--html", metavar="PATH", help="Write a page of it too: report.html."
 )
+@click.option(
+    "--train",
+    metavar="FILE",
+    help="With --html: what the model was trained on, to check both files' "
+    "reviews. They must have the same columns.",
+)
 def evaluate(
     arguments: Sequence[str],
     url: str | None,
     model_name: str | None,
     as_json: bool,
     html: str | None,
+    train: str | None,
     **reading: Any,
 ) -> None:
     """How good a model is on labelled reviews, and where it is wrong.
@@ -56,6 +63,8 @@ def evaluate(
 
     if html is not None:
         check_page_path(html)
+    elif train is not None:
+        raise click.UsageError("--train needs --html.")
     path, file = arguments[0], arguments[-1]
     if url is None:
         names = class_names_of(path)
@@ -65,7 +74,13 @@ def evaluate(
             names = client.class_names
             evaluation = run(client, load(file, class_names=names, **reading))
     if html is not None:
-        _write_html(evaluation, html, None if url else path)
+        checks = None
+        if train is not None:
+            from kerassent.data_checks import check_data
+
+            del reading["drop_empty"]  # an empty text is a finding
+            checks = check_data(train, file, **reading)
+        _write_html(evaluation, html, None if url else path, checks)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict()))
         return
@@ -74,7 +89,9 @@ def evaluate(
     print_tables(*evaluation_tables(evaluation))
 
 
-def _write_html(evaluation: Any, html: str, path: str | None) -> None:
+def _write_html(
+    evaluation: Any, html: str, path: str | None, data_checks: Any
+) -> None:
     from kerassent.html_report import write_report
 
     trained = path is not None and pathlib.Path(path, contract.TRAIN_INFO)
@@ -82,6 +99,7 @@ def _write_html(evaluation: Any, html: str, path: str | None) -> None:
         evaluation,
         html,
         run=path if trained and trained.is_file() else None,
+        data_checks=data_checks,
         command=shlex.join(["kerassent", *command_arguments()]),
     )
     click.echo(f"Wrote {html}", err=True)

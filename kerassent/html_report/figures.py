@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from kerassent.comparison import Comparison
 from kerassent.evaluation import Evaluation
 from kerassent.html_report.charts import Table
 from kerassent.html_report.wording import count, decimal, percent
@@ -87,6 +88,25 @@ def main_figures(evaluation: Evaluation) -> list[Figure]:
             "mean distance from score to accuracy",
         ),
     ]
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Returns both models' figures beside each other.
+
+    Args:
+        comparison: What `compare` returned.
+    """
+    sides = [
+        [*main_figures(side), *speed_figures(side)[:2]]
+        for side in (comparison.old, comparison.new)
+    ]
+    return Table(
+        ("figure", "old", "new"),
+        tuple(
+            (old.name, old.value, new.value)
+            for old, new in zip(*sides, strict=True)
+        ),
+    )
 
 
 def speed_figures(evaluation: Evaluation) -> list[Figure]:

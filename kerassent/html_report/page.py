@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from kerassent.comparison import Comparison
 from kerassent.contract import Explanation
+from kerassent.data_checks import DataChecks
 from kerassent.evaluation import Evaluation
 from kerassent.html_report import figures, mistakes, pictures, run_pages
 from kerassent.html_report.rendering import render, write_page
-from kerassent.html_report.verdict import judge
+from kerassent.html_report.verdict import compared, judge
 from kerassent.html_report.wording import count, plural
 
 _TONES: Final = {"good": "Good", "mind": "Check", "bad": "Problem"}
@@ -21,6 +23,8 @@ def write_report(
     title: str | None = None,
     run: str | os.PathLike[str] | None = None,
     explanations: Sequence[Explanation | None] = (),
+    data_checks: DataChecks | None = None,
+    comparison: Comparison | None = None,
     command: str | None = None,
 ) -> None:
     """Writes an evaluation as a page for those who decide whether to ship.
@@ -39,6 +43,9 @@ def write_report(
         explanations: What `explain` says of `evaluation.mistakes`, in their
             order; there may be fewer, and `None` where there is none. The
             words that moved the answer are then marked.
+        data_checks: What `check_data` found in the training's file and the
+            evaluation's.
+        comparison: What `compare` found of another model and this one.
         command: The command line that makes the page again.
 
     Raises:
@@ -59,6 +66,8 @@ def write_report(
         title=title,
         run=run,
         explanations=explanations,
+        data_checks=data_checks,
+        comparison=comparison,
         command=command,
     )
     write_page(page, path)
@@ -70,6 +79,8 @@ def report_html(
     title: str | None = None,
     run: str | os.PathLike[str] | None = None,
     explanations: Sequence[Explanation | None] = (),
+    data_checks: DataChecks | None = None,
+    comparison: Comparison | None = None,
     command: str | None = None,
 ) -> str:
     """Returns the page that `write_report` writes.
@@ -79,6 +90,8 @@ def report_html(
         title: As there.
         run: As there.
         explanations: As there.
+        data_checks: As there.
+        comparison: As there.
         command: As there.
     """
     if not isinstance(evaluation, Evaluation):
@@ -98,7 +111,7 @@ def report_html(
         "title": title or f"{provenance.model} on {provenance.data}",
         "count": count,
         "plural": plural,
-        "verdict": judge(evaluation),
+        "verdict": judge(evaluation, data_checks),
         "tones": _TONES,
         "class_names": evaluation.class_names,
         "main_figures": figures.main_figures(evaluation),
@@ -113,8 +126,10 @@ def report_html(
         "explained": any(each is not None for each in explanations),
         "training_charts": run_pages.run_charts(run) if run else [],
         "training_facts": run_pages.run_facts(run) if run else [],
-        "comparison": None,
-        "checks": (),
+        "comparison": comparison,
+        "compared": comparison and compared(comparison),
+        "comparison_table": comparison and figures.comparison_table(comparison),
+        "findings": data_checks.findings if data_checks else (),
         "command": command,
         "provenance_facts": _provenance(evaluation),
     }
@@ -146,11 +161,15 @@ def _charted(evaluation: Evaluation) -> Iterator[tuple[str, str, list[Any]]]:
 def _sections(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yields anchors and names of the sections that there are."""
     yield "know", "Before it is shipped"
+    if context["comparison"]:
+        yield "comparison", "Against the other model"
     yield "figures", "Figures"
     yield "confusion", "Confusion"
     for anchor, name, _ in context["charted"]:
         yield anchor, name
     yield "mistakes", "Mistakes"
+    if context["findings"]:
+        yield "data", "Data checks"
     if context["training_charts"]:
         yield "training", "Training"
     yield "again", "How to do it again"

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from kerassent.comparison import Comparison
+from kerassent.data_checks import DataChecks
 from kerassent.evaluation import Evaluation
 from kerassent.evaluation_parts import ThresholdRow
 from kerassent.html_report.wording import (
@@ -12,6 +14,7 @@ from kerassent.html_report.wording import (
     one_in,
     percent,
     plural,
+    points,
 )
 
 Tone = Literal["good", "mind", "bad"]
@@ -59,20 +62,22 @@ class Verdict:
     remarks: tuple[Remark, ...]
 
 
-def judge(evaluation: Evaluation) -> Verdict:
+def judge(
+    evaluation: Evaluation, data_checks: DataChecks | None = None
+) -> Verdict:
     """Returns what an evaluation comes to.
 
     Args:
         evaluation: What `evaluate` returned.
+        data_checks: Of its data, if they were made.
     """
     low, high = evaluation.accuracy_interval
     totals = [sum(row) for row in evaluation.confusion_matrix]
     guess = max(totals) / evaluation.num_reviews
     name = evaluation.class_names[totals.index(max(totals))]
     tone, ready = _ready(evaluation, guess, name)
-    remarks = sorted(
-        _remarks(evaluation), key=lambda each: _GRAVEST.index(each.tone)
-    )
+    remarks = [*_about_data(data_checks), *_remarks(evaluation)]
+    remarks.sort(key=lambda each: _GRAVEST.index(each.tone))
     return Verdict(
         f"{percent(evaluation.accuracy)} of "
         f"{plural(evaluation.num_reviews, 'review')} right",
@@ -139,6 +144,37 @@ def halving(evaluation: Evaluation) -> ThresholdRow | None:
         if row.threshold > 0 and 1 - row.accuracy <= wrong / 2:
             return row
     return None
+
+
+def compared(comparison: Comparison) -> str:
+    """Returns what a comparison comes to.
+
+    Args:
+        comparison: What `compare` returned.
+    """
+    low, high = comparison.accuracy_difference_interval
+    difference = comparison.accuracy_difference
+    return {
+        "better": "The new model is better",
+        "worse": "The new model is worse",
+        "no proof": "Neither model is shown to be better",
+    }[comparison.verdict] + (
+        f": {points(difference)} points of accuracy ({points(low)} to "
+        f"{points(high)} with 95\u202f% confidence, McNemar’s p "
+        f"{comparison.mcnemar_p_value:.2g}). Only the new one is right about "
+        f"{plural(comparison.only_new_right, 'review')}, only the old one "
+        f"about {count(comparison.only_old_right)}."
+    )
+
+
+def _about_data(data_checks: DataChecks | None) -> Iterator[Remark]:
+    for finding in data_checks.findings if data_checks else ():
+        if finding.severity == "bad":
+            yield Remark(
+                "bad",
+                f"{finding.title}: {count(finding.count)}",
+                finding.explanation,
+            )
 
 
 def _remarks(evaluation: Evaluation) -> Iterator[Remark]:

@@ -48,6 +48,15 @@ def decimal(number: float | None, digits: int = 3) -> str:
     return f"{number:,.{digits}f}".replace("-", "\u2212")
 
 
+def points(difference: float) -> str:
+    """Returns a difference of shares in percentage points, with its sign.
+
+    Args:
+        difference: -1 to 1.
+    """
+    return f"{100 * difference:+.1f}".replace("-", "\u2212")
+
+
 def plural(number: int, thing: str, things: str | None = None) -> str:
     """Returns "1 review", "2 reviews".
 

@@ -3,6 +3,7 @@
 Importing this imports neither TensorFlow nor a server library; `serve` does.
 """
 
-from kerassent.server.embedded import Server, serve
+from kerassent.server.embedded import serve
+from kerassent.server.running import Server
 
 __all__ = ["Server", "serve"]

@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from kerassent.contract import LOOPBACK
 from kerassent.errors import ServingError
-from kerassent.server.embedded import listen
+from kerassent.server.listening import listen
 from kerassent.server.versions import check_base_path
 
 BINARY: Final = "tensorflow_model_server"

@@ -5,17 +5,21 @@ dashboard fits both. `prometheus_client` can't write this page: it gives
 counters the suffix `_total`.
 
 Reference:
-    tensorflow_serving/util/prometheus_exporter.cc and
-    tensorflow_serving/servables/tensorflow/util.cc
+    tensorflow_serving/util/prometheus_exporter.cc,
+    tensorflow_serving/servables/tensorflow/util.cc and
+    tensorflow_serving/batching/batching_{session.cc,util.h}
 """
 
 import bisect
 import re
 import threading
+from collections.abc import Sequence
 from typing import Final
 
-# Microseconds: 10 and on by 1.8, up to some 20 minutes.
+# Microseconds: up to some 20 minutes, and up to a second.
 _LATENCY_BOUNDS: Final = tuple(10 * 1.8**i for i in range(33))
+_QUEUING_BOUNDS: Final = tuple(100 * 1.2**i for i in range(52))
+_SIZE_BOUNDS: Final = tuple(2.0**i for i in range(14))
 # Who asks for ever new names must not fill the memory.
 MAX_SERIES: Final = 2000
 
@@ -81,28 +85,35 @@ class Counter(_Metric):
 
 
 class _Buckets:
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_LATENCY_BOUNDS) + 1)
+    def __init__(self, count: int) -> None:
+        self.counts = [0] * count
         self.sum = 0.0
 
 
 class Histogram(_Metric):
-    """How long something took, in microseconds, by labels.
+    """How long something took or how large it was, by labels.
 
     Args:
         path: TensorFlow's name, such as `/tensorflow/serving/request_latency`.
         labels: The labels' names.
+        bounds: Where each bucket but the last one ends.
     """
 
-    def __init__(self, path: str, *labels: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        *labels: str,
+        bounds: Sequence[float] = _LATENCY_BOUNDS,
+    ) -> None:
         super().__init__(path, *labels)
+        self._bounds = bounds
         self._series: dict[tuple[str, ...], _Buckets] = {}
 
     def observe(self, value: float, *values: str) -> None:
         """Counts one measurement.
 
         Args:
-            value: Microseconds.
+            value: Microseconds of a latency, rows of a size.
             values: The labels' values.
         """
         with self.lock:
@@ -110,8 +121,8 @@ class Histogram(_Metric):
             if buckets is None:
                 if len(self._series) >= MAX_SERIES:
                     return
-                buckets = self._series[values] = _Buckets()
-            buckets.counts[bisect.bisect_right(_LATENCY_BOUNDS, value)] += 1
+                buckets = self._series[values] = _Buckets(len(self._bounds) + 1)
+            buckets.counts[bisect.bisect_right(self._bounds, value)] += 1
             buckets.sum += value
 
     def lines(self) -> list[str]:
@@ -122,7 +133,7 @@ class Histogram(_Metric):
                 (values, list(buckets.counts), buckets.sum)
                 for values, buckets in sorted(self._series.items())
             ]
-        bounds = [*map(_number, _LATENCY_BOUNDS), "+Inf"]
+        bounds = [*map(_number, self._bounds), "+Inf"]
         for values, counts, total in series:
             labels = _labels(self.labels, values)
             start = f"{self.name}_bucket{{{labels}{',' if labels else ''}"
@@ -155,10 +166,33 @@ class Metrics:
         self.warmup_records = Counter(
             f"{serving}/model_warmup_records_read", "model_path"
         )
+        batching = f"{serving}/batching_session"
+        self.queuing_latency = Histogram(
+            f"{batching}/queuing_latency",
+            "thread_pool_name",
+            bounds=_QUEUING_BOUNDS,
+        )
+        self.wrapped_run_count = Counter(f"{batching}/wrapped_run_count")
+        self.input_batch_size = Histogram(
+            f"{batching}/input_batch_size", bounds=_SIZE_BOUNDS
+        )
+        self.padding_size = Histogram(
+            f"{batching}/padding_size",
+            "execution_batch_size",
+            bounds=_SIZE_BOUNDS,
+        )
+        self.processed_batch_size = Histogram(
+            f"{batching}/processed_batch_size", bounds=_SIZE_BOUNDS
+        )
 
     def page(self) -> str:
         """Returns what Prometheus reads."""
         metrics: tuple[Counter | Histogram, ...] = (
+            self.input_batch_size,
+            self.padding_size,
+            self.processed_batch_size,
+            self.queuing_latency,
+            self.wrapped_run_count,
             self.warmup_latency,
             self.warmup_records,
             self.request_count,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kerassent.contract import BATCHING, WARMUP
-from kerassent.server.batching import BatchingSession, BatchThreads
+from kerassent.server.batch_threads import BatchThreads
+from kerassent.server.batching import BatchingSession
 from kerassent.server.batching_parameters import BatchingParameters
 from kerassent.server.metrics import Metrics
 from kerassent.server.models import LoadedModel, LoadOptions
@@ -63,7 +64,9 @@ class Servable:
             parameters: How.
             threads: Who runs the batches.
         """
-        self._batching = BatchingSession(self._model, parameters, threads)
+        self._batching = BatchingSession(
+            self._model, parameters, threads, self._metrics
+        )
 
     def run(
         self,

@@ -4,17 +4,24 @@ Reference:
     tensorflow_serving/servables/tensorflow/saved_model_warmup_util.cc
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from kerassent.server.examples import classify, multi_inference, regress
+from kerassent.server.classification import CLASSIFY
+from kerassent.server.examples import infer, multi_inference
+from kerassent.server.inference_method import InferenceMethod
 from kerassent.server.predict import Runnable, predict
+from kerassent.server.regression import REGRESS
 from kerassent.server.status import Code, StatusError, invalid_argument
 
 if TYPE_CHECKING:
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 MAX_RECORDS: Final = 1000
+_EXAMPLE_LOGS: Final[Mapping[str, InferenceMethod[Any]]] = {
+    "classify_log": CLASSIFY,
+    "regress_log": REGRESS,
+}
 
 
 def read_warmup_logs(path: str) -> "Iterator[PredictionLog]":
@@ -75,14 +82,14 @@ def run_warmup_log(servable: Runnable, log: "PredictionLog") -> None:
             signature_name=request.model_spec.signature_name,
             output_filter=request.output_filter,
         )
-    elif kind == "classify_log":
-        classified = log.classify_log.request
-        classify(
-            servable, classified.model_spec.signature_name, classified.input
+    elif kind in _EXAMPLE_LOGS:
+        recorded = getattr(log, kind).request
+        infer(
+            servable,
+            _EXAMPLE_LOGS[kind],
+            recorded.model_spec.signature_name,
+            recorded.input,
         )
-    elif kind == "regress_log":
-        regressed = log.regress_log.request
-        regress(servable, regressed.model_spec.signature_name, regressed.input)
     elif kind == "multi_inference_log":
         multi_inference(servable, log.multi_inference_log.request)
     elif kind is not None:

@@ -2,6 +2,7 @@
 
 import base64
 import collections
+import fcntl
 import json
 import os
 import pathlib
@@ -19,31 +20,19 @@ _FLAGS = (
     "--disable-sync --remote-debugging-pipe"
 ).split()
 
-# It reads from descriptor 3 and writes to 4. A shell may know no descriptors
-# above 9, and in a long session they are.
-_AS_3_AND_4 = """
-import fcntl, os, sys
-high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3]]
-for fd, wanted in zip(high, (3, 4)):
-    os.dup2(fd, wanted)
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
-
 
 class Browser:
     """A Chromium of our own."""
 
     def __init__(self, executable, profile):
-        to_browser, self._commands = os.pipe()
-        self._answers, from_browser = os.pipe()
+        to_browser, self._commands = _pipe()
+        self._answers, from_browser = _pipe()
         flags = [*_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        # It reads from descriptor 3 and writes to 4.
+        moved = f"os.dup2({to_browser}, 3); os.dup2({from_browser}, 4)"
+        start = f"import os, sys; {moved}; os.execv(sys.argv[1], sys.argv[1:])"
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _AS_3_AND_4),
-                *map(str, (to_browser, from_browser)),
-                executable,
-                *flags,
-            ],
+            [sys.executable, "-I", "-S", "-c", start, executable, *flags],
             pass_fds=(to_browser, from_browser),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -109,6 +98,15 @@ class Browser:
             self._process.kill()
             self._process.wait()
         os.close(self._answers)
+
+
+def _pipe():
+    """A pipe whose ends are neither 3 nor 4."""
+    ends = os.pipe()
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return moved
 
 
 class Page:

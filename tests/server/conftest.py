@@ -286,11 +286,11 @@ def server(engine, request):
 @pytest.fixture
 def start_server(model_base_path):
     """A function that starts a server of the zoo with other options."""
-    from kerassent.server.embedded import ServerOptions, start
-    from kerassent.server.grpc_api import GrpcOptions
+    from kerassent.server.grpc_server import GrpcOptions
     from kerassent.server.lifecycle import LifecycleOptions
     from kerassent.server.model_config import ModelConfig
     from kerassent.server.rest import RestOptions
+    from kerassent.server.running import ServerOptions, start
     from kerassent.server.servable import ServableOptions
 
     with contextlib.ExitStack() as stack:

@@ -6,8 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from kerassent.server.batching import BatchingSession, BatchThreads
+from kerassent.server.batch_threads import BatchThreads
+from kerassent.server.batching import BatchingSession
 from kerassent.server.batching_parameters import BatchingParameters
+from kerassent.server.metrics import Metrics
 from kerassent.server.status import Code, StatusError
 
 
@@ -46,13 +48,18 @@ def session():
 
 
 @pytest.fixture
-def make(session):
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def make(session, metrics):
     opened = []
 
     def make(threads=1, **parameters):
         pool = BatchThreads(threads)
         batching = BatchingSession(
-            session, BatchingParameters(**parameters), pool
+            session, BatchingParameters(**parameters), pool, metrics
         )
         opened.append((batching, pool))
         return batching
@@ -156,6 +163,28 @@ def test_outputs_come_in_the_order_asked_for(make, session):
     assert [value.tolist() for value in values] == [[6], [-3], [6]]
 
 
+def test_inputs_merge_in_any_order(make, session):
+    session.answer = lambda name, x: x - session.runs[-1]["z"]
+    batching = make()
+    first = Call(batching, {**x(1), "z": np.float32([1])})
+    first.result()
+    session.gate.clear()
+    session.entered.clear()
+    held = Call(batching, {**x(1), "z": np.float32([1])})
+    assert session.entered.wait(20)
+    calls = queue(
+        [
+            lambda: Call(batching, {**x(5), "z": np.float32([1])}),
+            lambda: Call(batching, {"z": np.float32([2]), **x(9)}),
+        ],
+        batching,
+    )
+    session.gate.set()
+    assert held.result()[0].tolist() == [0]
+    assert [call.result()[0].tolist() for call in calls] == [[4], [7]]
+    assert len(session.runs) == 3
+
+
 def test_each_set_of_outputs_has_a_queue(make, session):
     batching = make()
     first = hold(batching, session)
@@ -217,6 +246,27 @@ def test_large_request_is_split_and_put_together(make, session):
     ]
 
 
+def test_error_of_a_piece_is_the_whole_requests(make, session):
+    batching = make(
+        max_batch_size=10,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=4,
+    )
+
+    def answer(name, x):
+        if 5 in x:
+            raise StatusError(Code.INVALID_ARGUMENT, "no fives")
+        return 2 * x
+
+    session.answer = answer
+    first = hold(batching, session)
+    (split,) = queue([lambda: Call(batching, x(*range(8)))], batching)
+    session.gate.set()
+    first.result()
+    assert message(split) == "INVALID_ARGUMENT: no fives"
+    assert batching.run(x(*range(5)), ["double"])[0].tolist() == [0, 2, 4, 6, 8]
+
+
 def message(call):
     return str(call.result())
 
@@ -259,17 +309,20 @@ def test_full_queue_refuses_with_splitting(make, session):
 @pytest.mark.parametrize(
     ("feeds", "expected"),
     [
-        (
+        pytest.param(
             {"x": np.zeros(5)},
             "Task size 5 is larger than maximum input batch size 4",
+            id="too large",
         ),
-        (
+        pytest.param(
             {"x": np.float32(1)},
             "Batching Run() input tensors must have at least one dimension",
+            id="no axis",
         ),
-        (
+        pytest.param(
             {"x": np.zeros(2), "z": np.zeros(3)},
             "Batching Run() input tensors must have equal 0th-dimension size",
+            id="unequal axes",
         ),
     ],
 )
@@ -282,17 +335,21 @@ def test_request_that_cannot_be_merged_is_refused(make, feeds, expected):
 @pytest.mark.parametrize(
     ("fetch", "expected"),
     [
-        ("error", "INVALID_ARGUMENT: no good"),
-        ("bug", "INTERNAL: ZeroDivisionError() in a batch"),
-        (
+        pytest.param("error", "INVALID_ARGUMENT: no good", id="of the graph"),
+        pytest.param(
+            "bug", "INTERNAL: ZeroDivisionError() in a batch", id="of ours"
+        ),
+        pytest.param(
             "scalar",
             "FAILED_PRECONDITION: Batched output tensor has 0 dimensions",
+            id="output without an axis",
         ),
-        (
+        pytest.param(
             "short",
             "FAILED_PRECONDITION: Batched output tensor's 0th dimension does "
             "not equal the sum of the 0th dimension sizes of the input "
             "tensors",
+            id="output of another size",
         ),
     ],
 )
@@ -392,6 +449,70 @@ def test_texts_merge_whatever_their_length(make, session):
     assert [c.result()[0].tolist() for c in calls] == [[b"a"], [b"", b"\0" * 9]]
 
 
+# --- Metrics
+
+
+def observed(metrics, name, labels=""):
+    """Returns the sum and the count of a histogram of batching_session."""
+    start = f":tensorflow:serving:batching_session:{name}"
+    lines = dict(line.rsplit(" ", 1) for line in metrics.page().splitlines())
+    return tuple(
+        float(lines[f"{start}_{part}{{{labels}}}"]) for part in ("sum", "count")
+    )
+
+
+def test_sizes_and_runs_are_counted(make, session, metrics):
+    batching = make(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
+    first = hold(batching, session)
+    calls = queue(
+        [
+            lambda: Call(batching, x(1, 2)),
+            lambda: Call(batching, x(7, 8, 9)),
+        ],
+        batching,
+    )
+    session.gate.set()
+    for call in [first, *calls]:
+        call.result()
+    # One of 1 row, filled up to 2, and one of 2 and 3 rows, filled up to 8.
+    assert observed(metrics, "input_batch_size") == (6, 3)
+    assert observed(metrics, "processed_batch_size") == (10, 2)
+    for size, padding in (("2", 1), ("8", 3)):
+        label = f'execution_batch_size="{size}"'
+        assert observed(metrics, "padding_size", label) == (padding, 1)
+    # One that fits is not filled up.
+    batching.run(x(1, 2, 3, 4), ["double"])
+    label = 'execution_batch_size="4"'
+    assert observed(metrics, "padding_size", label) == (0, 1)
+    assert session.runs[-1]["x"].tolist() == [1, 2, 3, 4]
+    runs = ":tensorflow:serving:batching_session:wrapped_run_count"
+    lines = metrics.page().splitlines()
+    assert f"# TYPE {runs} counter" in lines
+    assert f"{runs}{{}} 3" in lines
+    sizes = ":tensorflow:serving:batching_session:processed_batch_size_bucket"
+    for bound, count in (("2", 0), ("4", 1), ("8", 2), ("8192", 3)):
+        assert f'{sizes}{{le="{bound}"}} {count}' in lines
+
+
+def test_waiting_is_measured_in_microseconds(make, session, metrics):
+    batching = make()
+    first = hold(batching, session)
+    (waited,) = queue([lambda: Call(batching, x(1))], batching)
+    time.sleep(0.2)
+    session.gate.set()
+    for call in (first, waited):
+        call.result()
+    total, count = observed(metrics, "queuing_latency", 'thread_pool_name=""')
+    assert count == 2
+    assert 200_000 <= total < 5e6
+
+
+def test_request_that_is_refused_is_not_counted(make, metrics):
+    with pytest.raises(StatusError):
+        make().run({"x": np.zeros(2), "z": np.zeros(3)}, ["double"])
+    assert "input_batch_size_count" not in metrics.page()
+
+
 # --- Parameters
 
 
@@ -420,36 +541,49 @@ def test_parameters_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (
+        pytest.param(
             "max_batch_size { value: 0 }",
             "input_batch_size_limit must be positive; was 0",
+            id="max_batch_size",
         ),
-        (
+        pytest.param(
             "num_batch_threads { value: 0 }",
             "num_batch_threads must be positive; was 0",
+            id="num_batch_threads",
         ),
-        (
+        pytest.param(
             "batch_timeout_micros { value: -1 }",
             "batch_timeout_micros must be non-negative; was -1",
+            id="batch_timeout_micros",
         ),
-        (
+        pytest.param(
             "max_enqueued_batches { value: 0 }",
             "max_enqueued_batches must be positive; was 0",
+            id="max_enqueued_batches",
         ),
-        (
+        pytest.param(
             "allowed_batch_sizes: 4 allowed_batch_sizes: 2",
             "allowed_batch_sizes entries must be monotonically increasing",
+            id="sizes not sorted",
         ),
-        (
+        pytest.param(
             "max_batch_size { value: 8 } allowed_batch_sizes: 4",
             "Last entry in allowed_batch_sizes must match max_batch_size; "
             "last entry was 4; expected 8",
+            id="last size",
         ),
-        (
+        pytest.param(
+            "max_batch_size { value: 8 } allowed_batch_sizes: 9",
+            "Last entry in allowed_batch_sizes must match max_batch_size; "
+            "last entry was 9; expected 8",
+            id="last size too large",
+        ),
+        pytest.param(
             "max_batch_size { value: 8 } max_execution_batch_size { value: 9 }",
             "When enable_large_batch_splitting is true, "
             "input_batch_size_limit must be greater than or equal to "
             "max_execution_batch_size.",
+            id="execution size",
         ),
     ],
 )

@@ -119,18 +119,31 @@ def test_context_is_in_every_example(stub):
     assert [item.value for item in response.result.regressions] == [4.5, 10]
 
 
+def test_context_without_examples_is_empty(stub):
+    message = classification("classify", context=example(x=0.5))
+    assert refusal(stub.Classify, message) == (INVALID, "Input is empty.")
+
+
 @pytest.mark.parametrize(
     ("message", "details"),
     [
-        (classification("classify"), "Input is empty."),
-        (
+        pytest.param(
+            classification("classify"), "Input is empty.", id="no examples"
+        ),
+        pytest.param(
             classification("nope", example()),
             "No signature was found with the name: nope",
+            id="unknown signature",
         ),
-        (classification("add", example()), "Expected one input Tensor."),
-        (
+        pytest.param(
+            classification("add", example()),
+            "Expected one input Tensor.",
+            id="several inputs",
+        ),
+        pytest.param(
             classification("flat_scores", example()),
             "Expected Tensor shape: [batch_size num_classes] but got [1]",
+            id="flat scores",
         ),
     ],
 )
@@ -155,12 +168,19 @@ def test_classify_needs_its_own_input_and_outputs(stub):
 @pytest.mark.parametrize(
     ("message", "details"),
     [
-        (regression("regress"), "Input is empty."),
-        (regression("classify", example()), "Expected one output Tensor."),
-        (
+        pytest.param(
+            regression("regress"), "Input is empty.", id="no examples"
+        ),
+        pytest.param(
+            regression("classify", example()),
+            "Expected one output Tensor.",
+            id="two outputs",
+        ),
+        pytest.param(
             regression("wide_regress", example()),
             "Expected output Tensor shape to be either [batch_size] or "
             "[batch_size, 1] but got [1,2]",
+            id="wide output",
         ),
     ],
 )
@@ -245,38 +265,44 @@ def test_multi_inference_answers_all_tasks(graph_stub):
 @pytest.mark.parametrize(
     ("message", "code", "details"),
     [
-        (
+        pytest.param(
             tasks(),
             INVALID,
             "Inference request did not specify any tasks.",
+            id="no tasks",
         ),
-        (
+        pytest.param(
             tasks(("graph", "", REGRESS), ("other", "classes", CLASSIFY)),
             INVALID,
             "All ModelSpecs in a MultiInferenceRequest must access the same "
             "model name.",
+            id="two models",
         ),
-        (
+        pytest.param(
             tasks(("graph", "", REGRESS), ("", "classes", CLASSIFY)),
             INVALID,
             "Found ModelSpec with an empty model name.",
+            id="no name",
         ),
-        (
+        pytest.param(
             tasks(
                 ("graph", "", REGRESS), ("graph", "serving_default", REGRESS)
             ),
             INVALID,
             "Duplicate evaluation of signature: serving_default",
+            id="same signature twice",
         ),
-        (
+        pytest.param(
             tasks(("graph", "nope", REGRESS)),
             INVALID,
             "Requested signature not found in model graph: nope",
+            id="unknown signature",
         ),
-        (
+        pytest.param(
             tasks(("graph", "", "tensorflow/serving/predict")),
             grpc.StatusCode.UNIMPLEMENTED,
             "Unsupported signature method_name: tensorflow/serving/predict",
+            id="unknown method",
         ),
     ],
 )
@@ -327,53 +353,66 @@ def test_rest_regress_with_context_and_every_kind_of_value(post):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "JSON Parse error: The document is empty"),
-        (
+        pytest.param(
+            "", "JSON Parse error: The document is empty", id="empty body"
+        ),
+        pytest.param(
             '{"instances": [1]}',
             'JSON Value: {\n    "instances": [\n        1\n    ]\n} When '
             "method is classify, key 'examples' is expected and was not found",
+            id="no examples",
         ),
-        (
+        pytest.param(
             '{"examples": 1}',
             "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value "
             "to be an list/array",
+            id="examples is no list",
         ),
-        (
+        pytest.param(
             '{"examples": []}',
             "JSON Value: {\n    \"examples\": []\n} 'examples' value is an "
             "empty array",
+            id="examples is empty",
         ),
-        (
+        pytest.param(
             '{"examples": [3]}',
             "Example must be JSON object but got JSON Number",
+            id="example is no object",
         ),
-        (
+        pytest.param(
             '{"examples": [{"x": [1, 2.5]}]}',
             "Unexpected element type in feature: x expecting type: int64",
+            id="mixed kinds",
         ),
-        (
+        pytest.param(
             '{"examples": [{"x": null}]}',
             "Feature: x has element with unexpected JSON type: Null",
+            id="null",
         ),
-        (
+        pytest.param(
             '{"examples": [{"x": [[1]]}]}',
             "Feature: x has element with unexpected JSON type: Array",
+            id="nested list",
         ),
-        (
+        pytest.param(
             '{"examples": [{"x": {"a": 1}}]}',
             "Feature: x has element with unexpected JSON type: Object",
+            id="object",
         ),
-        (
+        pytest.param(
             '{"examples": [{"x": 18446744073709551615}]}',
             "Feature: x has uint64 element. Only int64 is supported.",
+            id="uint64",
         ),
-        (
+        pytest.param(
             '{"examples": [{"x": {"b64": "*"}}]}',
             "Unable to base64 decode",
+            id="bad base64",
         ),
-        (
+        pytest.param(
             '{"signature_name": "nope", "examples": [{}]}',
             "No signature was found with the name: nope",
+            id="unknown signature",
         ),
     ],
 )

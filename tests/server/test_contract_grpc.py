@@ -147,77 +147,114 @@ def spec(**fields):
 @pytest.mark.parametrize(
     ("request_", "code", "details"),
     [
-        (predict_pb2.PredictRequest(), INVALID, "Missing ModelSpec"),
-        (
+        pytest.param(
+            predict_pb2.PredictRequest(),
+            INVALID,
+            "Missing ModelSpec",
+            id="no model_spec",
+        ),
+        pytest.param(
             spec(signature_name="x"),
             INVALID,
             "ModelSpec has no name specified.",
+            id="no name",
         ),
-        (
+        pytest.param(
             spec(name="other"),
             NOT_FOUND,
             "Servable not found for request: Latest(other)",
+            id="unknown model",
         ),
-        (
+        pytest.param(
             spec(name="zoo", version=5),
             NOT_FOUND,
             "Servable not found for request: Specific(zoo, 5)",
+            id="unknown version",
         ),
-        (
+        pytest.param(
             spec(name="zoo", version_label="stable"),
             INVALID,
             "Unrecognized servable version label: stable",
+            id="unknown label",
         ),
-        (
+        pytest.param(
             make_request("nope", text=["a"]),
             grpc.StatusCode.FAILED_PRECONDITION,
             'Serving signature key "nope" not found.',
+            id="unknown signature",
         ),
-        (
+        pytest.param(
+            make_request(),
+            INVALID,
+            "input size does not match signature: 0!=1 len({}) != "
+            "len({text}). Sent extra: {}. Missing but required: {text}.",
+            id="no inputs",
+        ),
+        pytest.param(
             make_request(b=["a"], a=["a"]),
             INVALID,
             "input size does not match signature: 2!=1 len({a,b}) != "
             "len({text}). Sent extra: {a,b}. Missing but required: {text}.",
+            id="too many inputs",
         ),
-        (
+        pytest.param(
             make_request("add", a=[1.0]),
             INVALID,
             "input size does not match signature: 1!=2 len({a}) != "
             "len({a,b}). Sent extra: {}. Missing but required: {b}.",
+            id="too few inputs",
         ),
-        (
+        pytest.param(
             make_request(txt=["a"]),
             INVALID,
             "Signature input alias: text(feed name: serving_default_text:0) "
             "not found in request and no default value provided. Inputs "
             "expected to be in the request {txt}, or default input alias "
             "set: ",
+            id="wrong alias",
         ),
-        (
+        pytest.param(
             make_request(text=[1.5]),
             INVALID,
             "Expects arg[0] to be string but float is provided",
+            id="wrong dtype",
         ),
-        (
+        pytest.param(
             make_request(text=["a"], output_filter=["z"]),
             INVALID,
             "output tensor alias not found in signature: z Outputs expected "
             "to be in the set {class_names,label,probabilities,score}.",
+            id="unknown output",
         ),
-        (
+        pytest.param(
             make_request(text=["a"], output_filter=["label", "label"]),
             INVALID,
             "duplicate output tensor alias: label",
+            id="repeated output",
         ),
-        (
+        pytest.param(
             make_request(text=TensorProto()),
             INVALID,
             "tensor parsing error: text",
+            id="no tensor",
         ),
     ],
 )
 def test_predict_is_refused(prediction, request_, code, details):
     assert refusal(prediction.Predict, request_) == (code, details)
+
+
+def test_predict_runs_signatures_of_examples_too(prediction):
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.append(0.25)
+    inputs = [example.SerializeToString()] * 2
+    outputs = prediction.Predict(make_request("regress", inputs=inputs)).outputs
+    assert list(outputs["outputs"].float_val) == [0.5, 0.5]
+    outputs = prediction.Predict(
+        make_request("classify", inputs=inputs)
+    ).outputs
+    assert list(outputs["scores"].float_val) == [0.75, 0.25] * 2
+    assert list(outputs["classes"].string_val) == [b"neg", b"pos"] * 2
 
 
 def test_graph_refuses_in_its_own_words(prediction):
@@ -274,24 +311,40 @@ def test_metadata_has_every_signature(prediction):
 @pytest.mark.parametrize(
     ("name", "fields", "code", "details"),
     [
-        (None, ["signature_def"], INVALID, "Missing ModelSpec"),
-        (
+        pytest.param(
+            None,
+            ["signature_def"],
+            INVALID,
+            "Missing ModelSpec",
+            id="no model_spec",
+        ),
+        pytest.param(
+            "",
+            ["signature_def"],
+            INVALID,
+            "ModelSpec has no name specified.",
+            id="no name",
+        ),
+        pytest.param(
             "zoo",
             [],
             INVALID,
             "GetModelMetadataRequest must specify at least one metadata_field",
+            id="no field",
         ),
-        (
+        pytest.param(
             "zoo",
             ["signature_def", "x"],
             INVALID,
             "Metadata field x is not supported",
+            id="unknown field",
         ),
-        (
+        pytest.param(
             "other",
             ["signature_def"],
             NOT_FOUND,
             "Servable not found for request: Latest(other)",
+            id="unknown model",
         ),
     ],
 )
@@ -299,17 +352,19 @@ def test_metadata_is_refused(prediction, name, fields, code, details):
     request = get_model_metadata_pb2.GetModelMetadataRequest(
         metadata_field=fields
     )
-    if name:
+    if name is not None:
+        request.model_spec.SetInParent()
         request.model_spec.name = name
     assert refusal(prediction.GetModelMetadata, request) == (code, details)
 
 
-@pytest.mark.parametrize("choice", [{}, {"version_label": "ignored"}])
+@pytest.mark.parametrize(
+    "choice", [{}, {"version_label": "ignored"}, {"version": {"value": 12}}]
+)
 def test_status_lists_the_version(model_service, choice):
-    request = get_model_status_pb2.GetModelStatusRequest()
-    request.model_spec.name = "zoo"
-    for name, value in choice.items():
-        setattr(request.model_spec, name, value)
+    request = get_model_status_pb2.GetModelStatusRequest(
+        model_spec={"name": "zoo", **choice}
+    )
     (status,) = model_service.GetModelStatus(request).model_version_status
     assert status.version == 12
     assert status.state == get_model_status_pb2.ModelVersionStatus.AVAILABLE
@@ -319,19 +374,36 @@ def test_status_lists_the_version(model_service, choice):
 @pytest.mark.parametrize(
     ("name", "version", "code", "details"),
     [
-        (None, None, INVALID, "Missing ModelSpec"),
-        (
+        pytest.param(
+            None, None, INVALID, "Missing ModelSpec", id="no model_spec"
+        ),
+        pytest.param(
+            "",
+            None,
+            INVALID,
+            "ModelSpec has no name specified.",
+            id="no name",
+        ),
+        pytest.param(
             "other",
             None,
             NOT_FOUND,
             "Could not find any versions of model other",
+            id="unknown model",
         ),
-        ("zoo", 5, NOT_FOUND, "Could not find version 5 of model zoo"),
+        pytest.param(
+            "zoo",
+            5,
+            NOT_FOUND,
+            "Could not find version 5 of model zoo",
+            id="unknown version",
+        ),
     ],
 )
 def test_status_is_refused(model_service, name, version, code, details):
     request = get_model_status_pb2.GetModelStatusRequest()
-    if name:
+    if name is not None:
+        request.model_spec.SetInParent()
         request.model_spec.name = name
     if version:
         request.model_spec.version.value = version
@@ -343,3 +415,9 @@ def test_health_is_serving(channel, service):
     stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service=service)
     assert stub.Check(request).status == 1
+
+
+def test_health_of_another_service_is_not_found(channel):
+    stub = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest(service="other")
+    assert refusal(stub.Check, request)[0] == NOT_FOUND

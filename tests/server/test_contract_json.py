@@ -213,6 +213,15 @@ def test_requests_are_read_as_the_rules_say(case):
         np.testing.assert_array_equal(array, wanted)
 
 
+def test_signature_without_inputs_is_default_unless_named():
+    for name, shown in (("", "DEFAULT"), ("x", "x")):
+        with pytest.raises(StatusError) as caught:
+            read_tensors({"instances": [1]}, {}, name)
+        assert caught.value.message == (
+            f"Failed to get input map for signature: {shown}"
+        )
+
+
 @st.composite
 def arrays(draw):
     dtype = draw(st.sampled_from(DTYPES))

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import http.client
 import json
 import socket
 
@@ -225,41 +226,65 @@ def test_many_rows_are_answered(post):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("", "JSON Parse error: The document is empty"),
-        (" ", "JSON Parse error: The document is empty. at offset: 1"),
-        ("x", "JSON Parse error: Invalid value. at offset: 0"),
-        ("[1, 2]", "JSON Value: [\n    1,\n    2\n] Is not object"),
-        ('"foo"', 'JSON Value: "foo" Is not object'),
-        (
+        pytest.param(
+            "", "JSON Parse error: The document is empty", id="empty body"
+        ),
+        pytest.param(
+            " ",
+            "JSON Parse error: The document is empty. at offset: 1",
+            id="blank body",
+        ),
+        pytest.param(
+            "x", "JSON Parse error: Invalid value. at offset: 0", id="bad JSON"
+        ),
+        pytest.param(
+            "[1, 2]",
+            "JSON Value: [\n    1,\n    2\n] Is not object",
+            id="top level is a list",
+        ),
+        pytest.param(
+            '"foo"',
+            'JSON Value: "foo" Is not object',
+            id="top level is a string",
+        ),
+        pytest.param(
             '{"signature_name": 5, "instances": []}',
             'JSON Value: {\n    "signature_name": 5,\n    "instances": []\n} '
             "not formatted correctly. 'signature_name' key must be a string "
             "value.",
+            id="signature_name is no string",
         ),
-        (
+        pytest.param(
             '{"signature_name": "nope", "instances": [1]}',
             'Serving signature name: "nope" not found in signature def',
+            id="unknown signature",
         ),
-        (
+        pytest.param(
             signed("no_input", instances=[1]),
             "Failed to get input map for signature: no_input",
+            id="signature without inputs",
         ),
-        (
+        pytest.param(
             '{"instances": ["a"], "inputs": ["a"]}',
             'JSON Value: {\n    "instances": [\n        "a"\n    ],\n    '
             '"inputs": [\n        "a"\n    ]\n} Not formatted correctly '
             "expecting only one of 'inputs' or 'instances' keys to exist ",
+            id="both keys",
         ),
-        ("{}", "Missing 'inputs' or 'instances' key"),
-        (
+        pytest.param(
+            "{}", "Missing 'inputs' or 'instances' key", id="neither key"
+        ),
+        pytest.param(
             '{"instances": "a"}',
             'JSON Value: {\n    "instances": "a"\n} Expecting \'instances\' to '
             "be an list/array",
+            id="instances is no list",
         ),
-        (
+        pytest.param(
             '{"instances": []}',
             "JSON Value: {\n    \"instances\": []\n} No values in 'instances' "
             "array",
+            id="instances is empty",
         ),
     ],
 )
@@ -284,105 +309,122 @@ INVALID = "Error: INVALID_ARGUMENT: "
 @pytest.mark.parametrize(
     ("signature", "instances", "message"),
     [
-        (
+        pytest.param(
             "echo",
             ["a", 1.5],
             f"{ROW}1 of 'instances' list. {INVALID}JSON Value: 1.5 Type: "
             "Number is not of expected type: string",
+            id="wrong dtype",
         ),
-        (
+        pytest.param(
             "echo",
             [{"text": None}],
             f"{ROW}0 key: text of 'instances' list. {INVALID}JSON Value: null "
             "Type: Null is not of expected type: string",
+            id="wrong dtype, named",
         ),
-        (
+        pytest.param(
             "half_plus_two",
             [True],
             f"{ROW}0 of 'instances' list. {INVALID}JSON Value: true Type: True "
             "is not of expected type: float",
+            id="bool for float",
         ),
-        (
+        pytest.param(
             "half_plus_two",
             [{"b64": "YQ=="}],
             f"{ROW}0 of 'instances' list. {INVALID}JSON Value: "
             '{\n    "b64": "YQ=="\n} Type: Object is not of expected type: '
             "float",
+            id="base64 for float",
         ),
-        (
+        pytest.param(
             "echo",
             [{"text": "a", "foo": "b"}],
             f"{ROW}0 key: foo of 'instances' list. {INVALID}JSON object: does "
             "not have named input: foo",
+            id="unknown key",
         ),
-        (
+        pytest.param(
             "add",
             [{"a": 1, "b": 2}, {"a": 1}],
             f"{ROW}1 of 'instances' list. JSON object: "
             '{\n    "a": 1\n} keys must be equal to: a,b',
+            id="missing key",
         ),
-        (
+        pytest.param(
             "add",
             [1, 2],
             "instances is a plain list, but expecting list of objects as "
             "multiple input tensors required as per tensorinfo_map",
+            id="plain list for several inputs",
         ),
-        (
+        pytest.param(
             "echo",
             [{"text": "a"}, ["b"]],
             "Expecting object but got list at item 1 of input list",
+            id="list among objects",
         ),
-        (
+        pytest.param(
             "echo",
             ["a", {"text": "b"}],
             "Expecting value/list but got object at item 1 of input list",
+            id="object among values",
         ),
-        (
+        pytest.param(
             "matrix",
             [[1, 2], [3]],
             f"{ROW}1 of 'instances' list. {INVALID}Expecting tensor size: 2 "
             "but got: 1",
+            id="unequal sizes",
         ),
-        (
+        pytest.param(
             "matrix",
             [[1, 2], [[3, 4]]],
             f"{ROW}1 of 'instances' list. {INVALID}Expecting shape [2] but "
             "got: [1,2]",
+            id="unequal shapes",
         ),
-        (
+        pytest.param(
             "matrix",
             [[[1, 2, 3], [4, 5]]],
             f"{ROW}0 of 'instances' list. {INVALID}Encountered list at "
             "unexpected size: 2 at level: 1 expected size: 3",
+            id="uneven nesting: size",
         ),
-        (
+        pytest.param(
             "matrix",
             [[1, [2]]],
             f"{ROW}0 of 'instances' list. {INVALID}Encountered list at "
             "unexpected level: 1 expected < 1",
+            id="uneven nesting: list",
         ),
-        (
+        pytest.param(
             "matrix",
             [[[1], 1]],
             f"{ROW}0 of 'instances' list. {INVALID}JSON Value: 1 found at "
             "incorrect level: 2 in the JSON DOM. Expected at level: 2",
+            id="uneven nesting: value",
         ),
-        (
+        pytest.param(
             "echo",
             [{"b64": "a-b_"}],
             f"{ROW}0 of 'instances' list. {INVALID}Unable to base64 decode",
+            id="bad base64",
         ),
-        (
+        pytest.param(
             "echo",
             [[{"b64": 1}]],
             f"{ROW}0 of 'instances' list. {INVALID}JSON Value: "
             '{\n    "b64": 1\n} not formatted correctly for base64 data',
+            id="object that is no base64",
         ),
-        (
+        pytest.param(
             "half_in",
             [1.5],
             f"{ROW}0 of 'instances' list. Error: UNIMPLEMENTED: Conversion of "
             "JSON Value: 1.5 to type: half",
+            id="dtype without JSON",
         ),
     ],
 )
@@ -422,26 +464,41 @@ def test_number_of_another_type_is_refused(post, dtype, value):
 @pytest.mark.parametrize(
     ("signature", "inputs", "status", "message"),
     [
-        (
+        pytest.param(
             "echo",
             [1.5],
             400,
             "JSON Value: 1.5 Type: Number is not of expected type: string",
+            id="wrong dtype",
         ),
-        ("add", {"b": 1}, 400, "Missing named input: a in 'inputs' object."),
-        (
+        pytest.param(
+            "add",
+            {"b": 1},
+            400,
+            "Missing named input: a in 'inputs' object.",
+            id="missing key",
+        ),
+        pytest.param(
             "add",
             [1, 2],
             400,
             "inputs is a plain value/list, but expecting an object as "
             "multiple input tensors required as per tensorinfo_map",
+            id="plain list for several inputs",
         ),
-        ("echo", {"b64": "?"}, 400, "Unable to base64 decode"),
-        (
+        pytest.param(
+            "echo",
+            {"b64": "?"},
+            400,
+            "Unable to base64 decode",
+            id="bad base64",
+        ),
+        pytest.param(
             "half_in",
             [1.5],
             501,
             "Conversion of JSON Value: 1.5 to type: half",
+            id="dtype without JSON",
         ),
     ],
 )
@@ -463,12 +520,21 @@ def test_graph_refuses_in_its_own_words(post):
 @pytest.mark.parametrize(
     ("signature", "message"),
     [
-        ("scalar_out", "Tensor name: y has no shape information "),
-        (
+        pytest.param(
+            "scalar_out",
+            "Tensor name: y has no shape information ",
+            id="no batch axis",
+        ),
+        pytest.param(
             "unequal_out",
             "Tensor name: y has inconsistent batch size: 1 expecting: 3",
+            id="unequal batch",
         ),
-        ("half_out", "Failed to write JSON value for tensor type: half"),
+        pytest.param(
+            "half_out",
+            "Failed to write JSON value for tensor type: half",
+            id="dtype without JSON",
+        ),
     ],
 )
 def test_output_that_rows_cannot_hold_is_refused(post, signature, message):
@@ -527,21 +593,29 @@ def test_other_path_is_not_found_as_html(session, server):
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("other:predict", 404, "Servable not found for request: Latest(other)"),
-        (
+        pytest.param(
+            "other:predict",
+            404,
+            "Servable not found for request: Latest(other)",
+            id="model",
+        ),
+        pytest.param(
             "zoo/versions/5:predict",
             404,
             "Servable not found for request: Specific(zoo, 5)",
+            id="version",
         ),
-        (
+        pytest.param(
             "zoo/labels/stable%20one:predict",
             400,
             "Unrecognized servable version label: stable one",
+            id="label",
         ),
-        (
+        pytest.param(
             "zoo/versions/99999999999999999999:predict",
             400,
             "Failed to convert version: 99999999999999999999 to numeric.",
+            id="version beyond int64",
         ),
     ],
 )
@@ -551,10 +625,59 @@ def test_unknown_model_is_refused(session, server, path, status, message):
     assert error_of(response) == (status, message)
 
 
-def test_bad_json_is_noticed_before_the_unknown_model(session, server):
-    url = f"{server.rest_url}/v1/models/other:predict"
-    response = session.post(url, data="x", timeout=30)
-    assert response.status_code == 400
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        pytest.param(
+            "other:predict",
+            "x",
+            400,
+            "JSON Parse error: Invalid value. at offset: 0",
+            id="JSON before the model",
+        ),
+        pytest.param(
+            "other:predict",
+            '{"signature_name": 5}',
+            400,
+            'JSON Value: {\n    "signature_name": 5\n} not formatted '
+            "correctly. 'signature_name' key must be a string value.",
+            id="type of signature_name before the model",
+        ),
+        pytest.param(
+            "other:predict",
+            '{"signature_name": "nope"}',
+            404,
+            "Servable not found for request: Latest(other)",
+            id="model before the signature",
+        ),
+        pytest.param(
+            "zoo:predict",
+            '{"signature_name": "nope"}',
+            400,
+            'Serving signature name: "nope" not found in signature def',
+            id="signature before the instances",
+        ),
+        pytest.param(
+            "other:classify",
+            "{}",
+            400,
+            "JSON Value: {} When method is classify, key 'examples' is "
+            "expected and was not found",
+            id="examples before the model",
+        ),
+        pytest.param(
+            "other:regress",
+            '{"examples": [{}]}',
+            404,
+            "Servable not found for request: Latest(other)",
+            id="regress of an unknown model",
+        ),
+    ],
+)
+def test_checks_come_in_order(session, server, path, body, status, message):
+    url = f"{server.rest_url}/v1/models/{path}"
+    response = session.post(url, data=body, timeout=30)
+    assert error_of(response) == (status, message)
 
 
 @pytest.mark.parametrize(
@@ -582,19 +705,36 @@ def test_model_name_is_percent_decoded(session, server):
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("", 400, "Missing model name in request."),
-        ("/other", 404, "Could not find any versions of model other"),
-        ("/zoo?x=1", 404, "Could not find any versions of model zoo?x=1"),
-        ("/zoo/versions/5", 404, "Could not find version 5 of model zoo"),
-        (
+        pytest.param("", 400, "Missing model name in request.", id="no name"),
+        pytest.param(
+            "/other",
+            404,
+            "Could not find any versions of model other",
+            id="model",
+        ),
+        pytest.param(
+            "/zoo?x=1",
+            404,
+            "Could not find any versions of model zoo?x=1",
+            id="query",
+        ),
+        pytest.param(
+            "/zoo/versions/5",
+            404,
+            "Could not find version 5 of model zoo",
+            id="version",
+        ),
+        pytest.param(
             "/other/metadata",
             404,
             "Servable not found for request: Latest(other)",
+            id="metadata of no model",
         ),
-        (
+        pytest.param(
             "/zoo/labels/x/metadata",
             400,
             "Unrecognized servable version label: x",
+            id="metadata of a label",
         ),
     ],
 )
@@ -603,8 +743,9 @@ def test_get_is_refused(session, server, path, status, message):
     assert error_of(response) == (status, message)
 
 
-def test_metadata_has_every_signature(session, url):
-    metadata = session.get(f"{url}/metadata", timeout=30).json()
+@pytest.mark.parametrize("path", ["", "/versions/12"])
+def test_metadata_has_every_signature(session, url, path):
+    metadata = session.get(f"{url}{path}/metadata", timeout=30).json()
     assert metadata["model_spec"] == {
         "name": "zoo",
         "signature_name": "",
@@ -658,6 +799,37 @@ def test_broken_gzip_is_an_empty_document(post, body):
         400,
         "JSON Parse error: The document is empty",
     )
+
+
+def test_large_gzip_body_is_inflated(post):
+    text = "é" * 3_000_000
+    body = gzip.compress(signed("echo", instances=[text]).encode())
+    response = post(body, headers={"Content-Encoding": "gzip"})
+    assert response.json() == {"predictions": [text]}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded"]
+)
+def test_content_type_of_a_request_is_not_looked_at(post, content_type):
+    response = post(
+        '{"instances": ["bad"]}', headers={"Content-Type": content_type}
+    )
+    assert response.json()["predictions"][0]["label"] == "neg"
+
+
+def test_connection_is_kept_after_an_error(server):
+    address = server.rest_url.removeprefix("http://")
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.connect()
+    opened = connection.sock
+    for path, status in (("/v1/foo", 400), ("/", 404), ("/v1/models/zoo", 200)):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == status
+        assert connection.sock is opened
+    connection.close()
 
 
 def test_chunked_body_is_read(post):

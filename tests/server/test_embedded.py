@@ -12,7 +12,7 @@ import requests
 
 from kerassent.errors import ServingError
 from kerassent.server import serve
-from kerassent.server.embedded import listen
+from kerassent.server.listening import listen
 
 
 def test_names_default_to_the_base_path(server):

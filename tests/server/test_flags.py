@@ -11,13 +11,15 @@ import requests
 import tensorflow as tf
 
 from kerassent.server.batching_parameters import BatchingParameters
-from kerassent.server.embedded import ServerOptions
-from kerassent.server.flags import _make_parser, _read_options, main
-from kerassent.server.grpc_api import GrpcOptions, TlsOptions
+from kerassent.server.flag_options import read_options
+from kerassent.server.flag_table import make_parser
+from kerassent.server.flags import main
+from kerassent.server.grpc_server import GrpcOptions, TlsOptions
 from kerassent.server.lifecycle import LifecycleOptions
 from kerassent.server.model_config import ModelConfig
 from kerassent.server.models import LoadOptions
 from kerassent.server.rest import RestOptions
+from kerassent.server.running import ServerOptions
 from kerassent.server.servable import ServableOptions
 from kerassent.version import __version__
 
@@ -135,7 +137,7 @@ def test_flag_without_meaning_here_is_warned_of(capsys):
 
 
 def options_of(*arguments):
-    return _read_options(_make_parser().parse_args(arguments))
+    return read_options(make_parser().parse_args(arguments))
 
 
 def write(path, text):
@@ -166,6 +168,7 @@ def test_flags_reach_the_server(tmp_path):
         "1",
         "--rest_api_port=2",
         "--rest_api_timeout_in_ms=3",
+        "--rest_api_num_threads=11",
         "--rest_api_enable_cors_support",
         f"--monitoring_config_file={monitoring}",
         f"--ssl_config_file={tls}",
@@ -199,7 +202,9 @@ def test_flags_reach_the_server(tmp_path):
             max_threads=5,
             health=True,
         ),
-        rest=RestOptions(timeout_ms=3, cors=True, prometheus_path="/metrics"),
+        rest=RestOptions(
+            timeout_ms=3, cors=True, prometheus_path="/metrics", threads=11
+        ),
         lifecycle=LifecycleOptions(
             poll_seconds=0,
             max_load_retries=7,
@@ -231,31 +236,36 @@ def test_defaults_are_tensorflow_servings():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
+        pytest.param(
             ["--batching_parameters_file=/x"],
             "INVALID_ARGUMENT: server_options.batching_parameters_file is set "
             "without setting server_options.enable_batching to true.",
+            id="batching file without batching",
         ),
-        (
+        pytest.param(
             ["--enable_batching", "--batching_parameters_file=/none"],
             "NOT_FOUND: /none; No such file or directory",
+            id="no such file",
         ),
-        (
+        pytest.param(
             ["--max_num_load_retries=-1"],
             "INVALID_ARGUMENT: max_num_load_retries must not be negative; was "
             "-1",
+            id="negative",
         ),
-        (
+        pytest.param(
             ["--num_request_iterations_for_warmup=0"],
             "INVALID_ARGUMENT: num_request_iterations_for_warmup must be "
             "positive; was 0",
+            id="no iterations",
         ),
-        (
+        pytest.param(
             ["--grpc_channel_arguments=a"],
             "INVALID_ARGUMENT: grpc_channel_arguments has 'a', which is no "
             "key=value",
+            id="no key=value",
         ),
-        (
+        pytest.param(
             [
                 "--tensorflow_session_parallelism=1",
                 "--tensorflow_intra_op_parallelism=1",
@@ -265,6 +275,7 @@ def test_defaults_are_tensorflow_servings():
             "tensorflow_session_parallelism or "
             "tensorflow_intra_op_parallelism and "
             "tensorflow_inter_op_parallelism, not all three",
+            id="three parallelisms",
         ),
     ],
 )

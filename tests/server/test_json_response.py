@@ -89,6 +89,14 @@ def test_zero_batch_is_an_empty_list():
     }
 
 
+def test_zero_batch_beside_another_is_refused():
+    with pytest.raises(StatusError) as caught:
+        write_rows({"y": np.zeros((0, 2)), "z": np.zeros(3)})
+    assert caught.value.message == (
+        "Tensor name: z has inconsistent batch size: 3 expecting: 0"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -33,6 +33,8 @@ def test_everything_is_read(tmp_path):
             "model_version_policy { all {} }",
             'name: "b" base_path: "/b" model_platform: "tensorflow" '
             "model_version_policy { latest { num_versions: 3 } }",
+            'name: "l" base_path: "/l" model_platform: "tensorflow" '
+            "model_version_policy { latest {} }",
             'name: "c" base_path: "/c" model_platform: "tensorflow" '
             "model_version_policy { specific { versions: 4 versions: 2 } } "
             'version_labels { key: "stable" value: 2 } '
@@ -43,6 +45,7 @@ def test_everything_is_read(tmp_path):
         ModelConfig("m", "/m"),
         ModelConfig("a", "/a", policy=VersionPolicy("all")),
         ModelConfig("b", "/b", policy=VersionPolicy(num_versions=3)),
+        ModelConfig("l", "/l", policy=VersionPolicy(num_versions=1)),
         ModelConfig(
             "c",
             "/c",
@@ -55,45 +58,58 @@ def test_everything_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "ModelServerConfig type not set."),
-        (
+        pytest.param("", "ModelServerConfig type not set.", id="empty"),
+        pytest.param(
+            "custom_model_config {}",
+            "Custom model config is not supported by this server",
+            id="custom",
+        ),
+        pytest.param(
             listed(PLAIN, PLAIN),
             "Illegal to list model m multiple times in config list",
+            id="same name twice",
         ),
-        (
+        pytest.param(
             listed('name: "m" base_path: "/m"'),
             "Illegal setting neither ModelServerConfig::model_type "
             "(deprecated) nor ModelServerConfig::model_platform, model name "
             "is m",
+            id="no platform",
         ),
-        (
+        pytest.param(
             listed(PLAIN + "model_type: TENSORFLOW"),
             "Illegal setting both ModelServerConfig::model_type (deprecated) "
             "and ModelServerConfig::model_platform.",
+            id="type and platform",
         ),
-        (
+        pytest.param(
             listed('name: "m" base_path: "/m" model_platform: "p"'),
             "Model m requests unsupported platform p",
+            id="unknown platform",
         ),
-        (
+        pytest.param(
             listed('name: "m" base_path: "a/m" model_platform: "tensorflow"'),
             "Expected model m to have an absolute path or URI; got "
             "base_path()=a/m",
+            id="relative path",
         ),
-        (
+        pytest.param(
             listed(
                 'name: "m" base_path: "s3://m" model_platform: "tensorflow"'
             ),
             "Model m has the base_path s3://m. This server reads local "
             "directories only",
+            id="remote path",
         ),
-        (
+        pytest.param(
             listed('name: "m" model_platform: "tensorflow"'),
             "Invalid configuration: model m has no base_path",
+            id="no path",
         ),
-        (
+        pytest.param(
             listed(PLAIN + "model_version_policy { specific {} }"),
             "No specific versions specified.",
+            id="no specific versions",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 
 import grpc
 import pytest
@@ -9,15 +10,20 @@ import requests
 import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from starlette.responses import Response
 from tensorflow_serving.apis import (
+    get_model_status_pb2,
     model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
-from kerassent.server.grpc_api import GrpcOptions, TlsOptions
+from kerassent.server.batching_parameters import BatchingParameters
+from kerassent.server.grpc_server import GrpcOptions, TlsOptions
+from kerassent.server.model_config import ModelConfig, VersionPolicy
 from kerassent.server.rest import PROMETHEUS_PATH, RestOptions
+from kerassent.server.servable import ServableOptions
 
 
 def predict(channel, **kwargs):
@@ -160,6 +166,40 @@ def test_services_are_listed(channel):
         "tensorflow.serving.ModelService",
         "tensorflow.serving.PredictionService",
     }
+
+
+# --- Status of several versions
+
+
+def test_status_lists_all_versions_newest_first(start_server, model_base_path):
+    every = ModelConfig("zoo", str(model_base_path), VersionPolicy("all"))
+    server = start_server(configs=[every])
+    url = f"{server.rest_url}/v1/models/zoo"
+    deadline = time.monotonic() + 20
+    while True:  # 3 is an empty directory: it fails at once.
+        status = requests.get(url, timeout=10).json()["model_version_status"]
+        if status[-1]["state"] == "END":
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [(s["version"], s["state"]) for s in status] == [
+        ("12", "AVAILABLE"),
+        ("3", "END"),
+    ]
+    assert status[1]["status"]["error_code"] == "NOT_FOUND"
+    assert status[1]["status"]["error_message"].startswith(
+        "Specified file path does not appear to contain a SavedModel bundle "
+        "(should have a file called `saved_model.pb`)"
+    )
+    with grpc.insecure_channel(address(server)) as channel:
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = "zoo"
+        answer = stub.GetModelStatus(request, timeout=10).model_version_status
+        assert [(s.version, s.state) for s in answer] == [(12, 30), (3, 50)]
+        assert answer[1].status.error_code == 5
+    only = requests.get(f"{url}/versions/3", timeout=10).json()
+    assert only == {"model_version_status": status[1:]}
 
 
 # --- HandleReloadConfigRequest
@@ -305,6 +345,40 @@ def test_metrics_count_requests_of_both_protocols(start_server, session):
     assert f":tensorflow:serving:runtime_latency_count{{{runtime}}} 3" in lines
 
 
+def test_metrics_count_batches(start_server, session):
+    parameters = BatchingParameters(max_batch_size=4)
+    server = start_server(
+        rest=RestOptions(prometheus_path="/metrics"),
+        servables=ServableOptions(batching=parameters),
+    )
+    session.post(
+        f"{server.rest_url}/v1/models/zoo:predict",
+        '{"instances": ["a", "b", "c"]}',
+        timeout=10,
+    )
+    page = session.get(f"{server.rest_url}/metrics", timeout=10).text
+    start = ":tensorflow:serving:batching_session"
+    for line in (
+        f"{start}:input_batch_size_sum{{}} 3",
+        f"{start}:processed_batch_size_sum{{}} 3",
+        f'{start}:padding_size_sum{{execution_batch_size="3"}} 0',
+        f'{start}:queuing_latency_count{{thread_pool_name=""}} 1',
+        f"{start}:wrapped_run_count{{}} 1",
+    ):
+        assert line in page.splitlines()
+
+
+def test_label_of_a_metric_is_escaped(start_server, session):
+    server = start_server(rest=RestOptions(prometheus_path="/metrics"))
+    url = f'{server.rest_url}/v1/models/%22\\%0A"x'
+    session.post(f"{url}:predict", '{"instances": [1]}', timeout=10)
+    page = session.get(f"{server.rest_url}/metrics", timeout=10).text
+    assert (
+        ':tensorflow:serving:request_count{model_name="\\"\\\\\\n\\"x",'
+        'status="NOT_FOUND"} 1' in page.splitlines()
+    )
+
+
 def test_metrics_take_no_query(start_server, session):
     server = start_server(rest=RestOptions(prometheus_path="/metrics"))
     response = session.get(f"{server.rest_url}/metrics?x=1", timeout=10)
@@ -312,6 +386,24 @@ def test_metrics_take_no_query(start_server, session):
     assert response.text == (
         "Unexpected path: /metrics?x=1. Should be /metrics"
     )
+
+
+def test_page_is_found_outside_the_api_only(start_server, session):
+    def page(request):
+        return Response(f"for {request.method}", media_type="text/html")
+
+    server = start_server(
+        rest=RestOptions(pages={"/": page, "/v1/models": page, "/a": page})
+    )
+    for path in ("/", "/a", "/a?query"):
+        response = session.get(server.rest_url + path, timeout=10)
+        assert (response.status_code, response.text) == (200, "for GET")
+        assert response.headers["Content-Type"].startswith("text/html")
+    response = session.get(f"{server.rest_url}/v1/models", timeout=10)
+    assert response.json() == {"error": "Missing model name in request."}
+    for method, path in (("POST", "/"), ("GET", "/b"), ("GET", "/a/b")):
+        response = session.request(method, server.rest_url + path, timeout=10)
+        assert response.status_code == 404
 
 
 def test_localhost_is_both_families(start_server):

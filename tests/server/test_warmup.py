@@ -44,7 +44,12 @@ def predict_log(signature_name="", text="good"):
 def example_log(kind, signature_name):
     log = PredictionLog()
     request = getattr(log, kind).request
-    request.model_spec.signature_name = signature_name
+    if kind == "multi_inference_log":
+        task = request.tasks.add(method_name="tensorflow/serving/classify")
+        task.model_spec.name = "whatever"
+        task.model_spec.signature_name = signature_name
+    else:
+        request.model_spec.signature_name = signature_name
     request.input.example_list.examples.add()
     return log
 
@@ -91,17 +96,15 @@ def test_every_kind_of_record_is_run(version):
         predict_log("echo"),
         example_log("classify_log", "classify"),
         example_log("regress_log", "regress"),
+        example_log("multi_inference_log", "classify"),
         PredictionLog(),
     )
     page = load(version)
-    assert [runs(page, api) for api in ("Predict", "Classify", "Regress")] == [
-        2,
-        1,
-        1,
-    ]
+    kinds = ("Predict", "Classify", "Regress", "MultiInference")
+    assert [runs(page, api) for api in kinds] == [2, 1, 1, 1]
     assert (
         f':tensorflow:serving:model_warmup_records_read{{model_path="{version}'
-        '"} 5' in page
+        '"} 6' in page
     )
 
 
@@ -114,15 +117,26 @@ def test_records_may_be_run_several_times_or_not_at_all(version):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (
+        pytest.param(
             predict_log("nope"),
             'FAILED_PRECONDITION: Serving signature key "nope" not found.',
+            id="unknown signature",
         ),
-        (
+        pytest.param(
             PredictionLog(session_run_log={}),
             "UNIMPLEMENTED: Unsupported log_type for warmup: 5",
+            id="session_run",
         ),
-        (b"\xff\xff", "INVALID_ARGUMENT: Failed to parse warmup record: "),
+        pytest.param(
+            PredictionLog(predict_streamed_log={}),
+            "UNIMPLEMENTED: Unsupported log_type for warmup: 7",
+            id="predict_streamed",
+        ),
+        pytest.param(
+            b"\xff\xff",
+            "INVALID_ARGUMENT: Failed to parse warmup record: ",
+            id="no proto",
+        ),
     ],
 )
 def test_record_that_fails_fails_the_load(version, record, message):
@@ -159,6 +173,16 @@ def test_more_than_1000_records_fail_the_load(tmp_path):
         "INVALID_ARGUMENT: Number of warmup records exceeds the maximum "
         f"(1000) at {path}"
     )
+
+
+def test_warmup_goes_through_the_batches(version):
+    from kerassent.server.batching_parameters import BatchingParameters
+
+    write(records(version), predict_log())
+    runs = ":tensorflow:serving:batching_session:wrapped_run_count{} 1"
+    assert runs not in load(version).splitlines()
+    page = load(version, batching=BatchingParameters())
+    assert runs in page.splitlines()
 
 
 # --- What the version directory says of batches
