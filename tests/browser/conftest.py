@@ -20,16 +20,6 @@ _FLAGS = (
     "--disable-sync --remote-debugging-pipe"
 ).split()
 
-# It reads from descriptor 3 and writes to 4. A shell may know no descriptors
-# above 9, and in a long session they are.
-_AS_3_AND_4 = """
-import fcntl, os, sys
-high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3]]
-for fd, wanted in zip(high, (3, 4)):
-    os.dup2(fd, wanted)
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
-
 
 class Browser:
     """A Chromium of our own."""
@@ -38,13 +28,11 @@ class Browser:
         to_browser, self._commands = _pipe()
         self._answers, from_browser = _pipe()
         flags = [*_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        # It reads from descriptor 3 and writes to 4.
+        moved = f"os.dup2({to_browser}, 3); os.dup2({from_browser}, 4)"
+        start = f"import os, sys; {moved}; os.execv(sys.argv[1], sys.argv[1:])"
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _AS_3_AND_4),
-                *map(str, (to_browser, from_browser)),
-                executable,
-                *flags,
-            ],
+            [sys.executable, "-I", "-S", "-c", start, executable, *flags],
             pass_fds=(to_browser, from_browser),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

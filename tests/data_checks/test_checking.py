@@ -91,10 +91,8 @@ def test_rows_that_cannot_be_read_are_findings(writer, book):
 
 def test_labels_that_are_likely_wrong_are_named(writer, book):
     rows = writer.rows(600)
-    for place in (100, 201):
-        label = rows[place][1]
-        clear = writer.text(label, words=200)
-        rows[place] = (clear, "neg" if label == "pos" else "pos")
+    rows[100] = ("a wonderful film, moving and superb, brilliant", "neg")
+    rows[201] = ("it is so boring and dull, a stupid film", "pos")
     found = check_data(book("train.xlsx", rows), **COLUMNS)
     errors = found.finding("label_errors")
     assert {"train.xlsx, Excel row 102", "train.xlsx, Excel row 203"} <= set(
@@ -119,11 +117,12 @@ def test_a_run_judges_instead(easy_rows, tiny_run, book):
     truncation = found.finding("truncation")
     assert truncation.title == "Texts of more than 32 tokens"
     text = easy_rows[0][0]
-    tokens = classifier.preprocessor.tokenizer([text]).row_lengths()[0] + 2
+    counted = classifier.preprocessor.tokenizer([text]).row_lengths()
+    tokens = int(counted[0]) + 2  # [CLS] and [SEP]
     short = check_data(
         book("one.xlsx", [(text, "neg"), (text, "pos")]),
         model=run,
-        sequence_length=int(tokens),
+        sequence_length=tokens,
         **COLUMNS,
     ).finding("truncation")
     assert short.count == 0
