@@ -23,6 +23,7 @@ class Difference:
 
     Args:
         index: The review's place among the reviews, from 0.
+        row: Where it is in its source: "Excel row 14".
         text: The text, or its first 2,000 characters.
         label: What the reviews say.
         old_predicted: What the old model says.
@@ -32,6 +33,7 @@ class Difference:
     """
 
     index: int
+    row: str
     text: str
     label: str
     old_predicted: str
@@ -136,6 +138,23 @@ def compare(
     lost = highest(np.flatnonzero(only_old), answers[1].scores)
     gained = highest(np.flatnonzero(only_new), answers[0].scores)
     texts = texts_at(reviews, [*lost, *gained])
+
+    def difference(index: int) -> Difference:
+        (old_id, old_score), (new_id, new_score) = (
+            (int(row.argmax()), float(row.max()))
+            for row in (each.probabilities[index] for each in answers)
+        )
+        return Difference(
+            index=index,
+            row=reviews.row_name(index),
+            text=texts[index][:MOST_CHARACTERS],
+            label=reviews.class_names[int(reviews.label_ids[index])],
+            old_predicted=answers[0].class_names[old_id],
+            old_score=old_score,
+            new_predicted=answers[1].class_names[new_id],
+            new_score=new_score,
+        )
+
     num_reviews = len(old_right)
     num_lost, num_gained = int(only_old.sum()), int(only_new.sum())
     return Comparison(
@@ -152,8 +171,8 @@ def compare(
             num_lost, num_gained, num_reviews, seed=seed
         ),
         num_differences=int((_labels(answers[0]) != _labels(answers[1])).sum()),
-        lost=tuple(_difference(i, texts[i], *answers) for i in lost),
-        gained=tuple(_difference(i, texts[i], *answers) for i in gained),
+        lost=tuple(map(difference, lost)),
+        gained=tuple(map(difference, gained)),
     )
 
 
@@ -195,17 +214,3 @@ def bootstrap_interval(
 def _labels(answers: Answers) -> np.ndarray:
     found: np.ndarray = np.array(answers.class_names)[answers.y_pred]
     return found
-
-
-def _difference(
-    index: int, text: str, old: Answers, new: Answers
-) -> Difference:
-    return Difference(
-        index=index,
-        text=text[:MOST_CHARACTERS],
-        label=old.class_names[int(old.y_true[index])],
-        old_predicted=old.class_names[int(old.probabilities[index].argmax())],
-        old_score=float(old.probabilities[index].max()),
-        new_predicted=new.class_names[int(new.probabilities[index].argmax())],
-        new_score=float(new.probabilities[index].max()),
-    )

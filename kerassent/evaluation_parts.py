@@ -128,8 +128,8 @@ class Mistake:
 
     Args:
         index: The review's place among the reviews, from 0.
-        row: The row in the file, as its program numbers it: "Excel row 14";
-            `None` if the reviews don't know.
+        row: Where it is in its source, by the source's own numbering: "Excel
+            row 14".
         text: The text, or its first 2,000 characters.
         num_characters: The whole text's length.
         label: What the reviews say.
@@ -145,7 +145,7 @@ class Mistake:
     """
 
     index: int
-    row: str | None
+    row: str
     text: str
     num_characters: int
     label: str

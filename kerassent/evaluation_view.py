@@ -9,7 +9,6 @@ from rich.text import Text
 from kerassent.calibration import Calibration
 from kerassent.comparison import Comparison, Difference
 from kerassent.evaluation import Evaluation
-from kerassent.evaluation_parts import Mistake
 
 _SHOWN = 5
 _SHOWN_CHARACTERS = 160
@@ -192,12 +191,12 @@ def _mistakes(evaluation: Evaluation) -> tuple[Any, ...]:
     table = _table(
         f"worst of {evaluation.num_mistakes:,} mistakes "
         f"({evaluation.num_likely_mislabelled:,} likely mislabelled: ?)",
-        *(">review", "label", "predicted", ">score", "text"),
+        *("where", "label", "predicted", ">score", "text"),
     )
     for each in evaluation.mistakes[:_SHOWN]:
         doubt = " ?" if each.likely_mislabelled else ""
         table.add_row(
-            _place(each),
+            plain(each.row),
             plain(each.label + doubt),
             plain(each.predicted),
             f"{each.score:.4f}",
@@ -211,20 +210,16 @@ def _differences(
 ) -> tuple[Any, ...]:
     if not differences:
         return ()
-    table = _table(title, ">review", "label", "old", "new", "text")
+    table = _table(title, "where", "label", "old", "new", "text")
     for each in differences[:_SHOWN]:
         table.add_row(
-            str(each.index + 1),
+            plain(each.row),
             plain(each.label),
             plain(f"{each.old_predicted} {each.old_score:.3f}"),
             plain(f"{each.new_predicted} {each.new_score:.3f}"),
             plain(each.text),
         )
     return (table,)
-
-
-def _place(mistake: Mistake) -> str:
-    return mistake.row or str(mistake.index + 1)
 
 
 def _table(title: str, *columns: str) -> Table:

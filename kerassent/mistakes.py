@@ -64,7 +64,7 @@ def mistakes_of(
         label = int(answers.y_true[index])
         return Mistake(
             index=index,
-            row=None,
+            row=reviews.row_name(index),
             text=texts[index][:MOST_CHARACTERS],
             num_characters=len(texts[index]),
             label=answers.class_names[label],

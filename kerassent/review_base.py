@@ -55,6 +55,14 @@ class ReviewsBase(ABC):
         """The name of the file, or what else the reviews come from."""
         return self._source
 
+    def row_name(self, index: int) -> str:
+        """Returns where a review is in its source: `Excel row 14`.
+
+        Args:
+            index: Its place among the reviews, from 0.
+        """
+        return self._checked.rows.name(index)
+
     @property
     @abstractmethod
     def texts(self) -> Collection[str]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from typing import Literal, Self, overload
@@ -110,7 +109,7 @@ class Reviews(ReviewsBase):
     def _take(self, rows: npt.NDArray[np.bool_]) -> Self:
         part = object.__new__(type(self))
         texts = tuple(compress(self._texts, rows))
-        checked = replace(self._checked, label_ids=self.label_ids[rows])
+        checked = self._checked.take(rows)
         part._keep(texts, checked, self.source)
         return part
 

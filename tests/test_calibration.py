@@ -1,12 +1,14 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 import kerassent as ks
-from kerassent.calibration import calibrate, fit_temperature
+from kerassent.calibration import calibrate, fit_temperature, held_out
 from kerassent.classifier import SentimentClassifier
+from kerassent.review_hash import hash_reviews
 from kerassent.reviews import Reviews
 from kerassent.run_record import read_info
 
@@ -27,9 +29,7 @@ def noisy_reviews(easy_rows):
 @pytest.fixture
 def run(tiny_run, tmp_path):
     """A copy of the run that may be changed."""
-    directory = tmp_path / "run"
-    tiny_run[0].save_to_preset(str(directory))
-    return directory
+    return shutil.copytree(tiny_run[1], tmp_path / "run")
 
 
 @pytest.mark.parametrize("num_classes", [2, 4])
@@ -117,50 +117,39 @@ def test_a_runs_temperature_reaches_every_way_to_ask(
                 )
 
 
-@pytest.fixture(scope="module")
-def noisy_run(easy_rows, tiny_preset, tmp_path_factory):
-    """A run of `train` on reviews of which some are mislabelled."""
-    other = {"neg": "pos", "pos": "neg"}
-    texts, labels = zip(*easy_rows, strict=True)
-    reviews = Reviews(
-        texts,
-        [other[each] if i % 5 == 2 else each for i, each in enumerate(labels)],
-    )
-    directory = tmp_path_factory.mktemp("runs") / "noisy"
-    ks.train(
-        reviews,
-        directory,
-        preset=str(tiny_preset),
-        valid_size=0.4,
-        epochs=4,
-        batch_size=16,
-        max_lr=3e-3,
-        seed=3,
-        verbose=0,
-    )
-    return directory, reviews
-
-
-def test_the_part_that_was_held_out_is_found(noisy_run):
-    run, reviews = noisy_run
-    trained, valid = reviews.split(test_size=0.4, seed=3)
-    found = calibrate(run, reviews)
-    assert found.num_reviews == len(valid) == 64
-    again = calibrate(run, valid)
-    assert again.temperature == pytest.approx(found.temperature, rel=1e-3)
-    record = read_info(run)["calibration"]
-    assert record["temperature"] == again.temperature
-    assert record["sha256"] == read_info(run)["sha256"]["valid"]
+def test_the_part_that_was_held_out_is_found(tiny_run, easy_reviews):
+    trained, valid = easy_reviews.split(test_size=0.1, seed=0)
+    directory = tiny_run[1]
+    assert held_out(directory, easy_reviews) == valid
+    assert held_out(directory, valid) is valid
     with pytest.raises(ValueError, match="was trained on these reviews"):
-        calibrate(run, trained)
-    # The order is another: these are other reviews, for all that is known.
-    others = Reviews(reviews.texts[::-1], reviews.labels[::-1])
-    assert calibrate(run, others).num_reviews == 160
+        held_out(directory, trained)
+    # As many in another order are others, for all that is known.
+    others = Reviews(easy_reviews.texts[::-1], easy_reviews.labels[::-1])
+    assert held_out(directory, others) is others
+    assert held_out(directory / "assets", trained) is trained
 
 
-def test_what_no_temperature_fits_is_refused(tiny_run, easy_reviews, run):
-    with pytest.raises(ValueError, match="No temperature is best.*160 of 160"):
+def test_a_run_is_calibrated_on_what_was_held_out(run, easy_reviews):
+    with pytest.raises(ValueError, match="No temperature is best.*16 of 16"):
         calibrate(run, easy_reviews)
+
+
+def test_the_record_says_what_it_was_fitted_to(run, noisy_reviews):
+    found = calibrate(run, noisy_reviews)
+    info = read_info(run)
+    record = info["calibration"]
+    assert record["temperature"] == found.temperature
+    assert record["log_loss_after"] == found.log_loss_after
+    assert record["sha256"] == hash_reviews(noisy_reviews)
+    assert info["num_reviews"] == {"train": 144, "valid": 16}
+
+
+def test_what_no_temperature_fits_is_refused(easy_reviews, run):
+    classifier = SentimentClassifier.from_preset(run)
+    with pytest.raises(ValueError, match="160 of 160.*nothing of mistakes"):
+        calibrate(classifier, easy_reviews)
+    assert classifier.temperature == 1.0
     other = {"neg": "pos", "pos": "neg"}
     wrong = Reviews(
         easy_reviews.texts, [other[each] for each in easy_reviews.labels]

@@ -1,5 +1,6 @@
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ PAGES = [
     "README.md",
     "docs/data.md",
     "docs/distributed.md",
+    "docs/evaluation.md",
     "docs/export.md",
     "docs/load_test.md",
     "docs/lr_finder.md",
@@ -41,10 +43,25 @@ def workplace(easy_rows, tmp_path, monkeypatch):
     return tmp_path
 
 
+def _put_runs(workplace, run):
+    """Puts two runs there, and reviews that they are not always right of."""
+    for name in ("imdb", "june"):
+        shutil.copytree(run, workplace / "runs" / name)
+    book = openpyxl.load_workbook(workplace / "train.xlsx")
+    for row in range(2, 160, 5):
+        cell = book.active.cell(row, 2)
+        cell.value = "pos" if cell.value == "neg" else "neg"
+    book.save(workplace / "train.xlsx")
+
+
 # An untrained encoder and 160 reviews may well carry none.
 @pytest.mark.filterwarnings("ignore:No learning rate found")
 @pytest.mark.parametrize("page", PAGES)
-def test_python_in_the_docs_runs(page, repository, workplace, tiny_preset):
+def test_python_in_the_docs_runs(
+    page, repository, workplace, tiny_preset, request
+):
+    if page == "docs/evaluation.md":
+        _put_runs(workplace, request.getfixturevalue("tiny_run")[1])
     text = (repository / page).read_text("utf-8")
     text = text.replace('"minilm_l6_en_uncased"', repr(str(tiny_preset)))
     text = text.replace("sequence_length=400", "sequence_length=32")

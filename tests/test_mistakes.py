@@ -45,6 +45,7 @@ def test_the_surest_mistakes_come_first(found):
     assert [each.index for each in found.mistakes] == [7, 6, 2, 5]
     assert found.num_mistakes == 4
     worst = found.mistakes[0]
+    assert worst.row == "row 7, counted from 0"
     assert (worst.text, worst.num_characters) == ("7 text", 6)
     assert (worst.label, worst.predicted) == ("good", "bad")
     assert worst.score == pytest.approx(0.89)
@@ -78,18 +79,25 @@ def test_their_number_and_length_are_limited_for_a_stream_too(tmp_path):
     frame = pd.DataFrame(
         {
             "text": [f"{i} {'long ' * 1000}" for i in range(num_reviews)],
-            "label": ["good"] * (num_reviews - 1) + ["bad"],
+            "label": ["good"] * (num_reviews - 2) + ["bad"] * 2,
         }
     )
     frame.to_csv(tmp_path / "long.csv", index=False)
     columns = {"text": "text", "label": "label"}
     stream = load_reviews(tmp_path / "long.csv", stream=True, **columns)
     found = evaluate(model, stream)
-    assert found.num_mistakes == num_reviews - 1
+    assert found.num_mistakes == num_reviews - 2
     assert [each.index for each in found.mistakes] == [
-        *range(num_reviews - 2, num_reviews - 52, -1)
+        *range(num_reviews - 3, num_reviews - 53, -1)
     ]
     for each in found.mistakes:
         assert each.text == f"{each.index} {'long ' * 1000}"[:2000]
         assert each.num_characters == len(f"{each.index} ") + 5000
-    assert evaluate(model, load_reviews(frame, **columns)) == found
+        assert each.row == f"line {each.index + 2}"
+    found_in_memory = evaluate(
+        model, load_reviews(tmp_path / "long.csv", **columns)
+    )
+    assert found_in_memory == found
+    _, part = stream.split(test_size=0.2, seed=0)
+    for each in evaluate(model, part).mistakes:
+        assert each.row == f"line {int(each.text.split()[0]) + 2}"

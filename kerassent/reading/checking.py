@@ -1,13 +1,15 @@
 """Rows of raw cells become texts and labels, or an error that names rows."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kerassent.errors import DataError
 from kerassent.reading.labels import LabelIndex
+from kerassent.reading.row_numbers import RowNumbers
 from kerassent.reading.table import RowList, Table
 from kerassent.reading.values import Unreadable, as_text, is_date
 
@@ -32,12 +34,26 @@ class Checked:
         class_names: The classes' names; none without labels.
         dates: How many cells were dates or times.
         dropped: How many rows were left out for an empty text.
+        rows: Where each row is in its source.
     """
 
     label_ids: npt.NDArray[np.int32]
     class_names: tuple[str, ...]
     dates: int
     dropped: int
+    rows: RowNumbers
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> Self:
+        """Returns the same of some rows.
+
+        Args:
+            chosen: `(num_rows,)` bool.
+        """
+        return replace(
+            self,
+            label_ids=self.label_ids[chosen],
+            rows=self.rows.take(chosen),
+        )
 
 
 def read_checked(
@@ -57,6 +73,7 @@ def read_checked(
         DataError: A cell is no text, or the labels don't make classes.
         ValueError: There are class names, but no labels.
     """
+    numbers = RowNumbers(rows.table)
     if not rows.labelled:
         if class_names is not None:
             raise ValueError(
@@ -64,17 +81,19 @@ def read_checked(
                 "`labels`) too, or leave `class_names` out."
             )
         num_rows = 0
-        for _, text, _ in rows:
+        for row, text, _ in rows:
             keep(text)
+            numbers.add(row)
             num_rows += 1
         label_ids = np.full(num_rows, -1, np.int32)
-        return Checked(label_ids, (), rows.dates, rows.dropped)
+        return Checked(label_ids, (), rows.dates, rows.dropped, numbers)
     labels = LabelIndex(rows.table, class_names, column=rows.label_column)
     for row, text, label in rows:
         keep(text)
+        numbers.add(row)
         labels.add(row, label)
     label_ids, names = labels.finish()
-    return Checked(label_ids, names, rows.dates, rows.dropped)
+    return Checked(label_ids, names, rows.dates, rows.dropped, numbers)
 
 
 class CheckedRows:

@@ -10,8 +10,9 @@ import kerassent as ks
 from kerassent import contract
 
 HOSTILE = (
-    "<img src=x onerror=alert(1)> <script>alert(2)</script> bad \u202edab\u202c "
-    "مرحبا \U0001f600\U0001f1e9\U0001f1ea good </textarea>\n\nnull\0 é great"
+    "<img src=x onerror=alert(1)> <script>alert(2)</script> bad "
+    "\u202edab\u202c مرحبا \U0001f600\U0001f1e9\U0001f1ea good </textarea>"
+    "\n\nnull\0 é great"
 )
 
 
