@@ -100,6 +100,42 @@ class Prediction:
     probabilities: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Word:
+    """A word of a text, and how much it moved the answer.
+
+    Args:
+        text: The word as it is written.
+        start: Its first byte in the text as sent: in UTF-8, that is.
+        end: The byte after its last.
+        attribution: What the label's margin over the runner-up would lose
+            without the word, in logits, by a linear estimate.
+    """
+
+    text: str
+    start: int
+    end: int
+    attribution: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model says what it says of one text, wherever the model runs.
+
+    Args:
+        label: The class with the highest probability.
+        score: That class's probability, 0 to 1.
+        words: The words that the model saw, in the text's order.
+        completeness_error: The sum of the attributions less what the margin
+            really loses without all words: how linear the estimate was.
+    """
+
+    label: str
+    score: float
+    words: tuple[Word, ...]
+    completeness_error: float
+
+
 def encode_texts(texts: Iterable[str | bytes]) -> list[bytes]:
     r"""Returns each text as the bytes that stand for it everywhere.
 
