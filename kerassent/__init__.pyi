@@ -10,6 +10,7 @@ from .callbacks.triangular_on_plateau import (
 )
 from .callbacks.warmup_decay import WarmupDecay as WarmupDecay
 from .classifier import SentimentClassifier as SentimentClassifier
+from .client import AsyncClient as AsyncClient
 from .client import Client as Client
 from .contract import Prediction as Prediction
 from .evaluation import Evaluation as Evaluation

@@ -10,6 +10,7 @@ from kerassent.cli import main
 
 PAGES = [
     "README.md",
+    "docs/client.md",
     "docs/data.md",
     "docs/distributed.md",
     "docs/export.md",

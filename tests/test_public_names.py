@@ -3,6 +3,7 @@ import kerassent
 
 def test_every_public_name_loads():
     assert sorted(kerassent.__all__) == [
+        "AsyncClient",
         "Client",
         "Evaluation",
         "LRCurve",

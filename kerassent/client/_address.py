@@ -12,9 +12,10 @@ _PORTS: Final = {
     "http": REST_PORT,
     "https": REST_PORT,
 }
+_UNIX: Final = "unix://"
 _EXAMPLES: Final = (
     f"`grpc://localhost:{GRPC_PORT}` or `http://localhost:{REST_PORT}` "
-    "(with TLS: `grpcs://`, `https://`)"
+    "(with TLS: `grpcs://`, `https://`; gRPC over a socket: `unix:///path`)"
 )
 
 
@@ -23,10 +24,11 @@ class Address:
     """A server's address.
 
     Args:
-        scheme: `"grpc"`, `"grpcs"`, `"http"` or `"https"`.
-        netloc: Host and port, an IPv6 host in brackets: `"[::1]:8500"`.
-        prefix: What comes before `/v1/models` in a REST path: `""` or
-            `"/some/prefix"`.
+        scheme: `"grpc"`, `"grpcs"`, `"unix"`, `"http"` or `"https"`.
+        netloc: Host and port, an IPv6 host in brackets: `"[::1]:8500"`. For
+            `"unix"` the path of the socket.
+        prefix: What comes before the server's own paths, `/v1/models` or a
+            gRPC service: `""` or `"/some/prefix"`.
     """
 
     scheme: str
@@ -36,7 +38,7 @@ class Address:
     @property
     def is_grpc(self) -> bool:
         """Whether the server is asked over gRPC, not REST."""
-        return self.scheme in ("grpc", "grpcs")
+        return self.scheme in ("grpc", "grpcs", "unix")
 
     @property
     def has_tls(self) -> bool:
@@ -48,6 +50,16 @@ class Address:
         """The address as one URL, without a trailing slash."""
         return f"{self.scheme}://{self.netloc}{self.prefix}"
 
+    @property
+    def grpc_target(self) -> str:
+        """The address as gRPC's libraries name it.
+
+        Reference: https://github.com/grpc/grpc/blob/master/doc/naming.md
+        """
+        if self.scheme == "unix":
+            return f"unix:{self.netloc}"
+        return f"dns:///{self.netloc}"
+
     def __str__(self) -> str:
         """The address as messages show it: `localhost:8500 (gRPC)`."""
         protocol = "gRPC" if self.is_grpc else "REST"
@@ -58,8 +70,9 @@ def parse_url(url: str) -> Address:
     """Takes a server's URL apart.
 
     Args:
-        url: `grpc://host:port`, `grpcs://…`, `http://host:port[/prefix]` or
-            `https://…`. Without a port it is 8500 for gRPC and 8501 for REST.
+        url: `grpc://host:port[/prefix]`, `grpcs://…`, `http://…`, `https://…`,
+            or `unix:///path` for gRPC over a socket. Without a port it is
+            8500 for gRPC and 8501 for REST.
 
     Raises:
         TypeError: `url` is not a string.
@@ -76,6 +89,14 @@ def parse_url(url: str) -> Address:
             f"`url` must say the protocol: `grpc://{url}` or `http://{url}`? "
             f"{received}"
         )
+    if url.lower().startswith(_UNIX):
+        path = url[len(_UNIX) :]
+        if not path.startswith("/") or not path.isprintable():
+            raise ValueError(
+                "`url` must have the absolute path of a socket after "
+                f"`unix://`, as in `unix:///run/model.sock`. {received}"
+            )
+        return Address("unix", path)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -87,8 +108,8 @@ def parse_url(url: str) -> Address:
         ) from error
     if parts.scheme not in _PORTS:
         raise ValueError(
-            f"`url` must begin with `grpc://`, `grpcs://`, `http://` or "
-            f"`https://`, as in {_EXAMPLES}. {received}"
+            f"`url` must begin with `grpc://`, `grpcs://`, `http://`, "
+            f"`https://` or `unix://`, as in {_EXAMPLES}. {received}"
         )
     if not parts.hostname or port == 0:
         raise ValueError(
@@ -113,14 +134,8 @@ def parse_url(url: str) -> Address:
             f"{received}"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    address = Address(
+    return Address(
         scheme=parts.scheme,
         netloc=f"{host}:{port or _PORTS[parts.scheme]}",
         prefix=prefix,
     )
-    if prefix and address.is_grpc:
-        raise ValueError(
-            f"`url` must have no path with gRPC: "
-            f"`{address.scheme}://{address.netloc}`. {received}"
-        )
-    return address

@@ -65,3 +65,20 @@ def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
                 f"space around it. Received: another value for {name!r}"
             )
     return dict(headers)
+
+
+def checked_count(argument: str, count: int) -> int:
+    """Returns `count` if it is an integer of 1 or more.
+
+    Raises:
+        TypeError: It is not an integer.
+        ValueError: It is 0 or less.
+    """
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(
+            f"`{argument}` must be an integer. Received: {count!r} of type "
+            f"{type(count).__name__}"
+        )
+    if count < 1:
+        raise ValueError(f"`{argument}` must be 1 or more. Received: {count!r}")
+    return count

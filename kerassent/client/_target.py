@@ -20,6 +20,7 @@ class Target:
         model_name: The name under which it serves the model.
         version: A version, or `None` for the newest.
         version_label: A version's label, or `None`.
+        signature_name: The signature to ask, or `None` for the usual ones.
 
     Raises:
         TypeError: A name is not a string or a version not an integer.
@@ -31,9 +32,12 @@ class Target:
     model_name: str
     version: int | None = None
     version_label: str | None = None
+    signature_name: str | None = None
 
     def __post_init__(self) -> None:
         _check_name("model_name", self.model_name)
+        if self.signature_name is not None:
+            _check_name("signature_name", self.signature_name)
         if self.version_label is not None:
             _check_name("version_label", self.version_label)
             if self.version is not None:

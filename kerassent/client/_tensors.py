@@ -1,9 +1,9 @@
 """TensorProto to and from numpy, without TensorFlow.
 
-Only what the wire contract has: text in, text and float32 out. The messages
-are typed `Any`, since the generated protobuf classes have no type stubs.
+Text in; text and numbers out. The messages are typed `Any`, since the
+generated protobuf classes have no type stubs.
 
-Reference: tensorflow/core/framework/tensor.proto.
+Reference: tensorflow/core/framework/tensor.proto and types.proto.
 """
 
 import math
@@ -13,9 +13,25 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-# tensorflow/core/framework/types.proto
 DT_FLOAT: Final = 1
 DT_STRING: Final = 7
+_DT_HALF: Final = 19
+
+# Of each type of numbers: its dtype, and the field that holds its values where
+# `tensor_content` does not; that is little-endian, whatever this machine is.
+_NUMBERS: Final = {
+    DT_FLOAT: ("<f4", "float_val"),
+    2: ("<f8", "double_val"),
+    3: ("<i4", "int_val"),
+    4: ("u1", "int_val"),
+    5: ("<i2", "int_val"),
+    6: ("i1", "int_val"),
+    9: ("<i8", "int64_val"),
+    10: ("?", "bool_val"),
+    _DT_HALF: ("<f2", "half_val"),
+    22: ("<u4", "uint32_val"),
+    23: ("<u8", "uint64_val"),
+}
 
 
 def set_strings(tensor: Any, values: Sequence[bytes]) -> None:
@@ -26,7 +42,7 @@ def set_strings(tensor: Any, values: Sequence[bytes]) -> None:
 
 
 def to_array(tensor: Any) -> npt.NDArray[Any]:
-    """Returns a TensorProto as float32, or as `str` in an object array.
+    """Returns a TensorProto as numbers, or as `str` in an object array.
 
     Raises:
         ValueError: The type is another one, the values don't fit the shape,
@@ -37,18 +53,22 @@ def to_array(tensor: Any) -> npt.NDArray[Any]:
         raise ValueError("its shape is not fully known")
     count = math.prod(shape)
     values: npt.NDArray[Any]
-    if tensor.dtype == DT_FLOAT:
-        if tensor.tensor_content:
-            # Little-endian on the wire, whatever this machine is.
-            values = np.frombuffer(tensor.tensor_content, "<f4")
-            values = values.astype(np.float32)
-            if len(values) != count:
-                raise ValueError(f"{len(values)} values for shape {shape}")
-        else:
-            values = np.array(tensor.float_val, np.float32)
-    elif tensor.dtype == DT_STRING:
+    if tensor.dtype == DT_STRING:
         decoded = [value.decode("utf-8") for value in tensor.string_val]
         values = np.array(decoded, object)
+    elif tensor.dtype in _NUMBERS:
+        dtype, field = _NUMBERS[tensor.dtype]
+        if tensor.tensor_content:
+            if len(tensor.tensor_content) != count * np.dtype(dtype).itemsize:
+                raise ValueError(
+                    f"{len(tensor.tensor_content)} bytes for shape {shape}"
+                )
+            values = np.frombuffer(tensor.tensor_content, dtype)
+        elif tensor.dtype == _DT_HALF:
+            values = np.array(tensor.half_val, "<u2").view(dtype)
+        else:
+            values = np.array(getattr(tensor, field), dtype)
+        values = values.astype(values.dtype.newbyteorder("="))
     else:
         raise ValueError(f"its dtype is number {tensor.dtype} of types.proto")
     return _expanded(values, count).reshape(shape)
@@ -64,6 +84,6 @@ def _expanded(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     if len(values):
         last = values[-1]
     else:
-        last = "" if values.dtype == object else 0.0
+        last = "" if values.dtype == object else 0
     missing = np.full(count - len(values), last, values.dtype)
     return np.concatenate([values, missing])

@@ -6,10 +6,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kerassent.client._deadline import Deadline
 from kerassent.client._status import ModelVersionStatus
 
-# Output name -> float32, or str in an object array; in the model's shape.
+# Output name -> numbers, or str in an object array; in the model's shape.
 Outputs = Mapping[str, npt.NDArray[Any]]
+
+# Of each text, each class and its score.
+Classes = list[list[tuple[str, float]]]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -17,17 +21,24 @@ FloatArray = npt.NDArray[np.float32]
 class Transport(Protocol):
     """One connection to a server, for one model; safe to share by threads.
 
-    Each method makes one request that may take `timeout` seconds, and raises
-    `ServingError` or one of its kinds.
+    Each method makes one request, which ends at the deadline, and raises
+    `Failure`.
     """
 
-    def predict(self, texts: Sequence[bytes], *, timeout: float) -> Outputs:
-        """Returns the outputs that `contract.PREDICT_OUTPUTS` names."""
+    async def predict(
+        self, texts: Sequence[bytes], *, signature_name: str, deadline: Deadline
+    ) -> Outputs:
+        """Returns all outputs of a signature with the input `text`."""
 
-    def status(self, *, timeout: float) -> list[ModelVersionStatus]:
+    async def classify(
+        self, texts: Sequence[bytes], *, signature_name: str, deadline: Deadline
+    ) -> Classes:
+        """Returns what TensorFlow Serving's Classify API says of texts."""
+
+    async def status(self, *, deadline: Deadline) -> list[ModelVersionStatus]:
         """Returns the state of the model's versions."""
 
-    def metadata(self, *, timeout: float) -> dict[str, Any]:
+    async def metadata(self, *, deadline: Deadline) -> dict[str, Any]:
         """Returns the model's signatures, as the REST API writes them."""
 
     def close(self) -> None:
