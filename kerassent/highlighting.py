@@ -100,7 +100,7 @@ def highlighted(text: str | bytes, explanation: Explanation) -> Any:
 
 
 def highlight_style() -> str:
-    """Returns the CSS of `highlighted`, for light and dark, screen and print."""
+    """Returns the CSS of `highlighted`, for light and dark."""
     template = _environment().get_template("highlighted.css")
     return str(template.render())
 
@@ -159,7 +159,9 @@ def shown(text: str) -> str:
     Args:
         text: Any.
     """
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", _LINE_ENDS.sub("\n", text))
+    return _UNPRINTABLE.sub(
+        "\N{REPLACEMENT CHARACTER}", _LINE_ENDS.sub("\n", text)
+    )
 
 
 def _shown(encoded: bytes) -> str:

@@ -1,7 +1,7 @@
 """Where a path is looked at so that an integral over it comes out right.
 
-Clenshaw and Curtis's rule: its points are Chebyshev's, and those of a coarse rule
-are among those of a finer one, so that nothing is looked at twice.
+Clenshaw and Curtis's rule: its points are Chebyshev's, and those of a coarse
+rule are among those of a finer one, so that nothing is looked at twice.
 """
 
 from typing import NamedTuple

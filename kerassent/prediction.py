@@ -72,7 +72,8 @@ def explain(
             against the highest of the others. For a classifier or a run only.
 
     Raises:
-        TypeError: `texts` is a single string, or holds something else.
+        TypeError: `texts` is a single string, or holds something else, or
+            `model` is none of these.
         ValueError: `target` is no class of the model, or the model is an
             export or a Client, whose `explain` is the label's.
         PresetError: There is no run or export at the path.
@@ -89,14 +90,20 @@ def explain(
     answers = getattr(model, "explain", None)
     if answers is None:
         # Only a model that runs here needs TensorFlow.
+        from kerassent.classifier import SentimentClassifier
         from kerassent.explanation import explain_classifier
 
+        if not isinstance(model, SentimentClassifier):
+            raise TypeError(
+                "`model` must be a SentimentClassifier, a Client, or the path "
+                f"of a run or an export. Received: {model!r}"
+            )
         return explain_classifier(model, checked, target=target)
     if target is not None:
         raise ValueError(
             "`target` goes with a classifier or a run: an export and a server "
-            f"explain the label. Received: target={target!r}, "
-            f"model={type(model).__name__}"
+            f"explain the label. Received: target={target!r} for "
+            f"{type(model).__name__}"
         )
     found: list[Explanation] = answers(checked)
     return found

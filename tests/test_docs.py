@@ -13,6 +13,7 @@ PAGES = [
     "docs/client.md",
     "docs/data.md",
     "docs/distributed.md",
+    "docs/explanation.md",
     "docs/export.md",
     "docs/lr_finder.md",
     "docs/one_cycle.md",

@@ -6,6 +6,7 @@ def test_every_public_name_loads():
         "AsyncClient",
         "Client",
         "Evaluation",
+        "Explanation",
         "LRCurve",
         "LRFinder",
         "LayerDecayAdamW",
@@ -19,6 +20,7 @@ def test_every_public_name_loads():
         "WarmupDecay",
         "errors",
         "evaluate",
+        "explain",
         "export",
         "find_lr",
         "list_presets",
@@ -34,6 +36,14 @@ def test_every_public_name_loads():
 
 def test_no_module_hides_a_public_function():
     """`kerassent.export` must stay the function once all is imported."""
-    for name in ("evaluate", "export", "find_lr", "predict", "serve", "train"):
+    for name in (
+        "evaluate",
+        "explain",
+        "export",
+        "find_lr",
+        "predict",
+        "serve",
+        "train",
+    ):
         assert callable(getattr(kerassent, name))
         assert type(getattr(kerassent, name)).__name__ == "function"

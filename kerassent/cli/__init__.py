@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import asking, training
+from kerassent.cli import asking, explaining, training
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
@@ -51,6 +51,7 @@ for command in (
     train,
     asking.evaluate,
     asking.predict,
+    explaining.explain,
     asking.export,
     asking.inspect,
     asking.serve,

@@ -47,8 +47,7 @@ def explain(
 
     if html is not None and not pathlib.Path(html).absolute().parent.is_dir():
         raise click.UsageError(
-            "--html: there is no directory "
-            f"{str(pathlib.Path(html).parent)!r}."
+            f"--html: there is no directory {str(pathlib.Path(html).parent)!r}."
         )
     texts = list(arguments)
     with _opened(texts, url, model_name) as model:
