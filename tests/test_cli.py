@@ -140,6 +140,51 @@ def test_predict_asks_a_server(tiny_run, tiny_models):
             )
 
 
+def test_explain_shows_words_of_a_run_and_of_a_server(
+    tiny_run, tiny_models, tmp_path
+):
+    text = "a good film"
+    lines = kerassent("explain", tiny_run[1], text, "bad", "--json").stdout
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["text"] for row in rows] == [text, "bad"]
+    assert [word["text"] for word in rows[0]["words"]] == text.split()
+    with serve(tiny_models, port=0, rest_api_port=0) as server:
+        for url in (server.grpc_url, server.rest_url):
+            asked = ("explain", "--url", url, "--model-name", "tiny", text)
+            row = json.loads(kerassent(*asked, "--json").stdout)
+            assert row["words"][1]["attribution"] == pytest.approx(
+                rows[0]["words"][1]["attribution"], abs=1e-4
+            )
+            assert set(row) == {
+                *("text", "label", "score", "words", "completeness_error")
+            }
+    shown = kerassent("explain", tiny_run[1], text).stdout
+    label, score = rows[0]["label"], rows[0]["score"]
+    assert shown.startswith(f"{label}  {score:.4f}\n{text}\n")
+    for word in rows[0]["words"]:
+        assert f"{word['text']} {word['attribution']:+.2f}" in shown
+    other = {"pos": "neg", "neg": "pos"}[label]
+    turned = kerassent("explain", tiny_run[1], text, "--target", other)
+    assert turned.stdout.startswith(f"{other}  {1 - score:.4f}")
+
+    page = tmp_path / "why.html"
+    said = kerassent("explain", tiny_run[1], "<i>good", "--html", page)
+    assert said.stdout == ""
+    assert f"wrote {page}" in said.stderr
+    assert "&lt;" in page.read_text("utf-8")
+    assert [each.name for each in tmp_path.iterdir()] == ["why.html"]
+
+
+def test_explain_says_what_is_wrong(tiny_run):
+    for arguments, message in (
+        ((tiny_run[1],), "Give a MODEL and a TEXT, or --url and a TEXT."),
+        (("--url", "http://x"), "--url needs --model-name and a TEXT."),
+        ((tiny_run[1], "good", "--html", "no/where.html"), "no directory 'no'"),
+    ):
+        shown = kerassent("explain", *arguments, code=2)
+        assert message in " ".join(shown.stderr.split())
+
+
 def test_export_writes_a_keras_nlp_task(tiny_run, tmp_path):
     task = tmp_path / "task"
     arguments = ("export", tiny_run[1], task, "--format", "keras-nlp")

@@ -11,9 +11,11 @@ from kerassent.cli import main
 
 PAGES = [
     "README.md",
+    "docs/client.md",
     "docs/data.md",
     "docs/distributed.md",
     "docs/evaluation.md",
+    "docs/explanation.md",
     "docs/export.md",
     "docs/load_test.md",
     "docs/lr_finder.md",

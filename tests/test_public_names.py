@@ -3,10 +3,12 @@ import kerassent
 
 def test_every_public_name_loads():
     assert sorted(kerassent.__all__) == [
+        "AsyncClient",
         "Calibration",
         "Client",
         "Comparison",
         "Evaluation",
+        "Explanation",
         "LRCurve",
         "LRFinder",
         "LayerDecayAdamW",
@@ -22,6 +24,7 @@ def test_every_public_name_loads():
         "compare",
         "errors",
         "evaluate",
+        "explain",
         "export",
         "find_lr",
         "list_presets",
@@ -38,7 +41,7 @@ def test_every_public_name_loads():
 def test_no_module_hides_a_public_function():
     """`kerassent.export` must stay the function once all is imported."""
     for name in (
-        *("calibrate", "compare", "evaluate", "export", "find_lr"),
+        *("calibrate", "compare", "evaluate", "explain", "export", "find_lr"),
         *("predict", "serve", "train"),
     ):
         assert callable(getattr(kerassent, name))

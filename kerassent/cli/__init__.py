@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import asking, evaluating, serving, training
+from kerassent.cli import asking, evaluating, explaining, serving, training
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.terminal import ARGUMENTS
@@ -61,6 +61,7 @@ for command in (
     evaluating.compare,
     evaluating.calibrate,
     asking.predict,
+    explaining.explain,
     asking.export,
     asking.inspect,
     serving.serve,

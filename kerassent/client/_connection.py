@@ -8,6 +8,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -191,31 +192,32 @@ class Connection:
         self, texts: Iterable[bytes], timeout: float | None
     ) -> AsyncGenerator[Prediction]:
         asked = self._asked(PREDICT, checked_answer, texts, timeout)
-        try:
+        async with aclosing(asked):
             async for answer in asked:
                 for prediction in answer.predictions():
                     yield prediction
-        finally:
-            await asked.aclose()
+
+    def _check_class_names(self, class_names: tuple[str, ...]) -> None:
+        if self._class_names is None:
+            self._class_names = class_names
+        if class_names != self._class_names:
+            raise self._target.error(
+                ServingError,
+                f"The model {self._target} at {self._target.address} changed "
+                f"its classes from {listed(self._class_names)} to "
+                f"{listed(class_names)}: the server has loaded another "
+                "version. Make a new Client, or pass `version`.",
+            )
 
     async def _predict_proba(
         self, texts: Iterable[bytes], timeout: float | None
     ) -> FloatArray:
         parts = []
-        async for answer in self._asked(
-            PREDICT, checked_answer, texts, timeout
-        ):
-            if self._class_names is None:
-                self._class_names = answer.class_names
-            if answer.class_names != self._class_names:
-                raise self._target.error(
-                    ServingError,
-                    f"The model {self._target} at {self._target.address} "
-                    f"changed its classes from {listed(self._class_names)} "
-                    f"to {listed(answer.class_names)}: the server has loaded "
-                    "another version. Make a new Client, or pass `version`.",
-                )
-            parts.append(answer.probabilities)
+        asked = self._asked(PREDICT, checked_answer, texts, timeout)
+        async with aclosing(asked):
+            async for answer in asked:
+                self._check_class_names(answer.class_names)
+                parts.append(answer.probabilities)
         if not parts:
             names = await self._fetch_class_names()
             return np.zeros((0, len(names)), np.float32)
@@ -267,6 +269,7 @@ class Connection:
                 statuses = await transport.status(
                     deadline=Deadline.after(request_timeout)
                 )
+                self._requests.has_answered = True
                 if any(status.state == "AVAILABLE" for status in statuses):
                     if self._target.version_label is not None:
                         # Status knows no labels; this fails until it's there.

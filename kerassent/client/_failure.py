@@ -64,6 +64,5 @@ def pause_after(attempts: int, failure: Failure) -> float:
         failure: The last one.
     """
     longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))
-    # Not a secret: only spread.
-    drawn = random.uniform(longest / 2, longest)  # noqa: S311
+    drawn = random.uniform(longest / 2, longest)
     return max(failure.pause, drawn)

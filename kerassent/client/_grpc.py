@@ -47,8 +47,10 @@ _ERROR_CLASSES: Final[dict[grpc.StatusCode, type[ServingError]]] = {
 _OTHER_PROTOCOL: Final = ("http1.x server", "Expected SETTINGS frame")
 _NO_TLS: Final = ("Tls handshake", "Ssl handshake", "SSL_ERROR")
 _LOST: Final = ("Socket closed", "Connection reset", "Broken pipe", "GOAWAY")
+# What a server that goes away may say in other codes.
+_CUT_OFF: Final = ("RST_STREAM", "Stream removed", "GOAWAY")
 _NOBODY: Final = (
-    "failed to connect to all addresses",
+    "connections to all backends failing",
     "errors resolving",
     "DNS resolution failed",
 )
@@ -246,6 +248,8 @@ def _translated(
             return _errors.connection_lost(target, details)
         if any(hint in details for hint in _NOBODY):
             return _errors.nothing_answers(target)
+    elif any(hint in details for hint in _CUT_OFF):
+        return _errors.connection_lost(target, details)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return _errors.odd_answer(target, f"UNIMPLEMENTED: {details}")
     return _errors.server_error(

@@ -13,7 +13,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from kerassent.client._chunks import Chunk, Limits
@@ -35,6 +35,10 @@ class Requests:
         timeout: Seconds for a request, with all its attempts and parts.
         retry: Whether there are attempts after the first.
         max_in_flight: The most requests at a time.
+
+    Attributes:
+        closed: Whether nothing is to be tried again.
+        has_answered: Whether the server ever has.
     """
 
     waiting: Waiting
@@ -43,7 +47,7 @@ class Requests:
     retry: bool
     max_in_flight: int
     closed: bool = False
-    _has_answered: bool = field(default=False, init=False)
+    has_answered: bool = field(default=False, init=False)
 
     async def in_order(
         self, ask: Ask[T], requests: Iterator[Chunk], timeout: float | None
@@ -59,19 +63,15 @@ class Requests:
         over_all = None if timeout is None else Deadline.after(timeout)
         stopped: list[bool] = []
 
-        def parts(chunk: Chunk) -> Any:
+        async def parts(chunk: Chunk) -> list[T]:
             deadline = (
                 over_all.or_after(self.timeout)
                 if over_all
                 else Deadline.after(self.timeout)
             )
-            return told(self._parts(ask, chunk, deadline, stopped))
+            return await told(self._parts(ask, chunk, deadline, stopped))
 
-        ahead = [
-            chunk
-            for chunk in (next(requests, None), next(requests, None))
-            if chunk
-        ]
+        ahead = list(islice(requests, 2))
         if len(ahead) == 1:  # The usual case needs no thread and no task.
             for answer in await parts(ahead[0]):
                 yield answer
@@ -145,14 +145,14 @@ class Requests:
                     failure.count(attempts, deadline.timeout)
                     raise
             else:
-                self._has_answered = True
+                self.has_answered = True
                 return answer
             await self.waiting.sleep(pause)
 
     def _is_temporary(self, failure: Failure) -> bool:
         if failure.remedy is Remedy.RETRY:
-            self._has_answered = True
-        known = failure.remedy is Remedy.RETRY_IF_KNOWN and self._has_answered
+            self.has_answered = True
+        known = failure.remedy is Remedy.RETRY_IF_KNOWN and self.has_answered
         may_help = failure.remedy is Remedy.RETRY or known
         return may_help and self.retry and not self.closed
 

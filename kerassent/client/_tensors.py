@@ -18,7 +18,7 @@ DT_STRING: Final = 7
 _DT_HALF: Final = 19
 
 # Of each type of numbers: its dtype, and the field that holds its values where
-# `tensor_content` does not. Little-endian on the wire, whatever this machine is.
+# `tensor_content` does not; that is little-endian, whatever this machine is.
 _NUMBERS: Final = {
     DT_FLOAT: ("<f4", "float_val"),
     2: ("<f8", "double_val"),

@@ -15,6 +15,9 @@ from kerassent.client._address import Address, parse_url
         ("http://[::1]:9", Address("http", "[::1]:9")),
         ("grpc://[::1]", Address("grpc", "[::1]:8500")),
         ("GRPC://Host:1", Address("grpc", "host:1")),
+        ("grpc://h:1/a/b/", Address("grpc", "h:1", "/a/b")),
+        ("unix:///run/a b.sock", Address("unix", "/run/a b.sock")),
+        ("UNIX:///a#b?c", Address("unix", "/a#b?c")),
     ],
 )
 def test_url_is_taken_apart(url, expected):
@@ -24,14 +27,15 @@ def test_url_is_taken_apart(url, expected):
 def test_address_knows_its_protocol_and_its_security():
     kinds = {
         scheme: (address.is_grpc, address.has_tls)
-        for scheme in ("grpc", "grpcs", "http", "https")
-        for address in [parse_url(f"{scheme}://h")]
+        for scheme in ("grpc", "grpcs", "http", "https", "unix")
+        for address in [Address(scheme, "h")]
     }
     assert kinds == {
         "grpc": (True, False),
         "grpcs": (True, True),
         "http": (False, False),
         "https": (False, True),
+        "unix": (True, False),
     }
 
 
@@ -39,6 +43,14 @@ def test_address_is_shown_with_its_protocol():
     assert str(parse_url("grpc://localhost")) == "localhost:8500 (gRPC)"
     assert str(parse_url("http://h:1/a/")) == "h:1/a (REST)"
     assert parse_url("http://h:1/a/").url == "http://h:1/a"
+    assert str(parse_url("unix:///a.sock")) == "/a.sock (gRPC)"
+    assert parse_url("unix:///a.sock").url == "unix:///a.sock"
+
+
+def test_grpc_has_its_own_name_for_an_address():
+    assert parse_url("grpcs://h").grpc_target == "dns:///h:8500"
+    assert parse_url("grpc://[::1]:9/a").grpc_target == "dns:///[::1]:9"
+    assert parse_url("unix:///a.sock").grpc_target == "unix:/a.sock"
 
 
 @pytest.mark.parametrize("url", ["localhost:8500", "127.0.0.1:8500", ""])
@@ -63,7 +75,10 @@ def test_bare_host_is_refused_with_both_suggestions(url):
         ("http://h?a=1", "must end after the host, port and path"),
         ("http://h#a", "must end after the host, port and path"),
         ("http://h/v1/models/m", "must end before `/v1`"),
-        ("grpc://h:1/a", "no path with gRPC: `grpc://h:1`"),
+        ("grpc://h:1/v1/models/m", "must end before `/v1`"),
+        ("unix://a.sock", "must have the absolute path of a socket"),
+        ("unix://", "must have the absolute path of a socket"),
+        ("unix:///a\n", "must have the absolute path of a socket"),
     ],
 )
 def test_other_urls_are_refused_with_the_url_received(url, message):

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerassent.client import Client, ModelVersionStatus
-from kerassent.contract import Prediction, encode_texts
 from kerassent.errors import (
     InvalidRequest,
     ModelNotFound,
@@ -24,27 +23,12 @@ TEXT = st.one_of(
 AVAILABLE = ModelVersionStatus(3, "AVAILABLE", "OK", "")
 
 
-def expected_predictions(hashing, texts):
-    outputs = hashing.serve(tf.constant(encode_texts(texts), tf.string))
-    return [
-        Prediction(
-            label.decode(), float(score), {"neg": float(neg), "pös": float(pos)}
-        )
-        for label, score, (neg, pos) in zip(
-            outputs["label"].numpy(),
-            outputs["score"].numpy(),
-            outputs["probabilities"].numpy(),
-            strict=True,
-        )
-    ]
-
-
-def test_predictions_are_the_models_own_for_any_text(url, hashing):
+def test_predictions_are_the_models_own_for_any_text(url, expected_predictions):
     with Client(url, model_name="sentiment") as client:
-        assert client.predict(NASTY) == expected_predictions(hashing, NASTY)
+        assert client.predict(NASTY) == expected_predictions(NASTY)
 
 
-def test_both_protocols_agree_on_any_text(served, hashing):
+def test_both_protocols_agree_on_any_text(served, expected_predictions):
     with (
         Client(served.grpc_url, model_name="sentiment") as over_grpc,
         Client(served.rest_url, model_name="sentiment") as over_rest,
@@ -53,17 +37,19 @@ def test_both_protocols_agree_on_any_text(served, hashing):
         @settings(max_examples=25, deadline=None)
         @given(st.lists(TEXT, min_size=1, max_size=5))
         def check(texts):
-            expected = expected_predictions(hashing, texts)
+            expected = expected_predictions(texts)
             assert over_grpc.predict(texts) == expected
             assert over_rest.predict(texts) == expected
 
         check()
 
 
-def test_more_texts_than_a_request_takes_keep_their_order(url, hashing):
+def test_more_texts_than_a_request_takes_keep_their_order(
+    url, hashing, expected_predictions
+):
     texts = [str(number) for number in range(1030)]
     with Client(url, model_name="sentiment") as client:
-        assert client.predict(texts) == expected_predictions(hashing, texts)
+        assert client.predict(texts) == expected_predictions(texts)
         probabilities = client.predict_proba(texts)
     assert probabilities.shape == (1030, 2)
     np.testing.assert_array_equal(
@@ -71,12 +57,14 @@ def test_more_texts_than_a_request_takes_keep_their_order(url, hashing):
     )
 
 
-def test_probabilities_are_float32_in_the_order_of_class_names(url, hashing):
+def test_probabilities_are_float32_in_the_order_of_class_names(
+    url, expected_predictions
+):
     with Client(url, model_name="sentiment") as client:
         assert client.class_names == ("neg", "pös")
         probabilities = client.predict_proba(["good", "bad"])
     assert probabilities.dtype == np.float32
-    expected = expected_predictions(hashing, ["good", "bad"])
+    expected = expected_predictions(["good", "bad"])
     assert probabilities.tolist() == [
         [row.probabilities["neg"], row.probabilities["pös"]] for row in expected
     ]
@@ -121,9 +109,9 @@ def test_metadata_is_the_same_over_both_protocols(served):
     assert text["tensor_shape"]["dim"] == [{"size": "-1", "name": ""}]
 
 
-def test_version_is_asked_for(url, hashing):
+def test_version_is_asked_for(url, expected_predictions):
     with Client(url, model_name="sentiment", version=3) as client:
-        assert client.predict(["a"]) == expected_predictions(hashing, ["a"])
+        assert client.predict(["a"]) == expected_predictions(["a"])
 
 
 @pytest.mark.parametrize(
@@ -166,22 +154,20 @@ def test_unknown_label_is_an_invalid_request(url):
     assert isinstance(caught.value, InvalidRequest)
 
 
-def test_many_threads_may_share_a_client(url, hashing):
+def test_many_threads_may_share_a_client(url, expected_predictions):
     texts = [[f"{row} {column}" for column in range(3)] for row in range(40)]
     with (
         Client(url, model_name="sentiment") as client,
         ThreadPoolExecutor(8) as pool,
     ):
         answers = list(pool.map(client.predict, texts))
-    assert answers == [expected_predictions(hashing, row) for row in texts]
+    assert answers == [expected_predictions(row) for row in texts]
 
 
-def test_server_that_comes_back_is_found_again(hashing, tmp_path):
-    path = tmp_path / "sentiment" / "1"
-    tf.saved_model.save(hashing, path, signatures=hashing.serve)
-    with serve(path.parent, port=0, rest_api_port=0) as server:
+def test_server_that_comes_back_is_found_again(base_path):
+    with serve(base_path, port=0, rest_api_port=0) as server:
         clients = [
-            Client(url, model_name="sentiment")
+            Client(url, model_name="sentiment", retry=False)
             for url in (server.grpc_url, server.rest_url)
         ]
         before = [client.predict(["a"]) for client in clients]
@@ -189,7 +175,7 @@ def test_server_that_comes_back_is_found_again(hashing, tmp_path):
         with pytest.raises(ServerUnavailable, match="Nothing answers|lost"):
             client.predict(["a"])
     ports = [int(client.url.rpartition(":")[2]) for client in clients]
-    with serve(path.parent, port=ports[0], rest_api_port=ports[1]):
+    with serve(base_path, port=ports[0], rest_api_port=ports[1]):
         for client in clients:
             client.wait_until_ready(timeout=10)
         assert [client.predict(["a"]) for client in clients] == before

@@ -26,12 +26,19 @@ def test_import_brings_no_protocol():
     assert heavy_modules("from kerassent.client import Client") == []
 
 
-def test_rest_request_brings_no_tensorflow(served):
-    code = (
-        "from kerassent.client import Client\n"
-        f"client = Client({served.rest_url!r}, model_name='sentiment')\n"
-        "client.wait_until_ready()\n"
-        "client.metadata()\n"
-        "assert client.predict(['good'])[0].label in client.class_names"
-    )
-    assert heavy_modules(code) == ["requests"]
+CALLS = """
+from kerassent.client import Client
+client = Client({url!r}, model_name='sentiment')
+client.wait_until_ready()
+client.metadata()
+assert client.predict(['good'])[0].label in client.class_names
+client.classify(['good']), client.explain(['good'])
+"""
+
+
+def test_rest_requests_bring_no_tensorflow(served):
+    assert heavy_modules(CALLS.format(url=served.rest_url)) == ["requests"]
+
+
+def test_grpc_requests_bring_no_tensorflow(served):
+    assert heavy_modules(CALLS.format(url=served.grpc_url)) == ["grpc"]

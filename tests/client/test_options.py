@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from kerassent.client._options import checked_headers, checked_timeout
+from kerassent.client._options import (
+    checked_count,
+    checked_headers,
+    checked_timeout,
+)
 
 
 def test_timeout_is_seconds_as_float():
@@ -47,3 +51,20 @@ def test_headers_that_cannot_be_sent_are_refused(headers, error, message):
     with pytest.raises(error, match=message) as caught:
         checked_headers(headers)
     assert "s3cr" not in str(caught.value)
+
+
+def test_count_of_one_or_more_is_kept():
+    assert checked_count("max_in_flight", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "message"),
+    [
+        (0, ValueError, "`max_in_flight` must be 1 or more. Received: 0"),
+        (1.0, TypeError, "must be an integer. Received: 1.0 of type float"),
+        (True, TypeError, "must be an integer. Received: True"),
+    ],
+)
+def test_count_of_another_kind_is_refused(count, error, message):
+    with pytest.raises(error, match=message):
+        checked_count("max_in_flight", count)

@@ -35,6 +35,11 @@ def test_error_knows_the_model_and_the_server():
         (("m", True), TypeError, "must be an integer. Received: True"),
         (("m", None, ""), ValueError, "`version_label` must be printable"),
         (
+            ("m", None, None, "a\n"),
+            ValueError,
+            "`signature_name` must be printable",
+        ),
+        (
             ("m", 1, "stable"),
             ValueError,
             "not both. Received: version=1, version_label='stable'",

@@ -31,6 +31,37 @@ def test_floats_are_read_bit_by_bit_from_either_form(array):
         np.testing.assert_array_equal(read, array)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (np.float64, [0.1, -1e300]),
+        (np.float16, [0.1, -2.0]),
+        (np.int8, [-128, 127]),
+        (np.uint8, [0, 255]),
+        (np.int16, [-(2**15), 2**15 - 1]),
+        (np.int32, [-(2**31), 2**31 - 1]),
+        (np.int64, [-(2**63), 2**63 - 1]),
+        (np.uint32, [0, 2**32 - 1]),
+        (np.uint64, [0, 2**64 - 1]),
+        (np.bool_, [True, False]),
+    ],
+)
+def test_numbers_of_other_types_are_read_from_either_form(dtype, values):
+    array = np.array(values, dtype)
+    typed = tf.make_tensor_proto(array)
+    content = tensor_pb2.TensorProto(
+        dtype=typed.dtype, tensor_content=array.tobytes()
+    )
+    content.tensor_shape.CopyFrom(typed.tensor_shape)
+    # Few values go in fields of their type, with or without TensorFlow's help.
+    as_fields = tensor_pb2.TensorProto()
+    as_fields.CopyFrom(typed)
+    for tensor in (as_fields, content):
+        read = _tensors.to_array(tensor)
+        assert read.dtype == dtype
+        assert read.tolist() == array.tolist()
+
+
 def test_strings_are_read_in_their_shape():
     tensor = tf.make_tensor_proto([["a", "é"], ["c", "d"]])
     assert _tensors.to_array(tensor).tolist() == [["a", "é"], ["c", "d"]]
@@ -74,9 +105,9 @@ def test_tensor_content_is_little_endian():
     ("tensor", "message"),
     [
         (float_tensor([1], [1.0, 2.0]), "2 values where 1 fit"),
-        (float_tensor([2], content=bytes(4)), r"1 values for shape \(2,\)"),
+        (float_tensor([2], content=bytes(4)), r"4 bytes for shape \(2,\)"),
         (float_tensor([-1], [1.0]), "shape is not fully known"),
-        (tf.make_tensor_proto([1]), "dtype is number 3 of types.proto"),
+        (tf.make_tensor_proto([1j]), "dtype is number 18 of types.proto"),
         (string_tensor([1], [b"\xff"]), "can't decode byte 0xff"),
     ],
 )
