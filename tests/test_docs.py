@@ -13,6 +13,7 @@ PAGES = [
     "README.md",
     "docs/client.md",
     "docs/data.md",
+    "docs/data_checks.md",
     "docs/distributed.md",
     "docs/evaluation.md",
     "docs/explanation.md",

@@ -1,7 +1,6 @@
 """`kerassent load-test`."""
 
 import json
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -131,10 +130,10 @@ def load_test(
         )
     if seconds is None:
         seconds = 10.0 if rate is not None or clients is not None else 5.0
-    if html is not None and not pathlib.Path(html).parent.is_dir():
-        raise click.UsageError(
-            f"--html: there is no directory {str(pathlib.Path(html).parent)!r}."
-        )
+    if html is not None:
+        from kerassent.html_report.rendering import check_page_path
+
+        check_page_path(html)
     reading = {
         name: options.pop(name)
         for name in ("text", "sheet", "encoding", "separator", "drop_empty")

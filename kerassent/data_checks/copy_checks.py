@@ -47,9 +47,9 @@ def copies_within(material: Material) -> Finding:
         total=len(corpus),
         explanation=(
             f"{len(same):,} have the same words as an earlier one, "
-            f"{len(near):,} are nearly the same. What comes twice is learnt twice, and in a "
-            "validation part it is known already. Take the later ones out, if "
-            "they are not many people's same words."
+            f"{len(near):,} are nearly the same. What comes twice is learnt "
+            "twice, and in a validation part it is known already. Take the "
+            "later ones out, if they are not many people's same words."
         ),
         examples=_pairs(material, [*same, *near]),
         figures={"same_words": len(same), "nearly_the_same": len(near)},
@@ -96,7 +96,7 @@ def leaks(material: Material) -> Finding | None:
 
 
 def contradictions(material: Material) -> Finding | None:
-    """The same words with different labels.
+    """The same words, or nearly, with different labels.
 
     Args:
         material: What there is; `None` is returned without labels.
@@ -111,23 +111,23 @@ def contradictions(material: Material) -> Finding | None:
         for a, b in _with_other_label(material, material.groups, labelled)
         if material.firsts[a] != material.firsts[b]
     ]
-    count = len(same)
-    severity: Severity = "mind" if count or near else "good"
-    if count and count >= _CONTRADICTORY * len(labelled):
+    count = len(same) + len(near)
+    severity: Severity = "mind" if count else "good"
+    if same and len(same) >= _CONTRADICTORY * len(labelled):
         severity = "bad"
     return Finding(
         name="contradictions",
-        title="The same words with another label",
+        title="The same review with another label",
         severity=severity,
         count=count,
         total=len(labelled),
         explanation=(
-            f"One of the two labels is wrong. {len(near):,} more reviews are "
-            "nearly the same as one with another label; there a changed word "
-            "may be the reason."
+            f"{len(same):,} have the same words as one with another label: one "
+            f"of the two labels is wrong. {len(near):,} are nearly the same; "
+            "there a changed word may be the reason."
         ),
         examples=_pairs(material, [*same, *near], labels=True),
-        figures={"same_words": count, "nearly_the_same": len(near)},
+        figures={"same_words": len(same), "nearly_the_same": len(near)},
     )
 
 

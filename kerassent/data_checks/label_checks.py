@@ -83,7 +83,11 @@ def balance(material: Material) -> list[Finding]:
 def _balance(
     name: str, class_names: tuple[str, ...], counts: np.ndarray
 ) -> Finding:
-    ratio = counts.max() / max(1, counts.min())
+    # Classes that only the other files have are another check's.
+    there = np.flatnonzero(counts)
+    class_names = tuple(class_names[k] for k in there)
+    counts = counts[there]
+    ratio = counts.max() / counts.min()
     least = class_names[int(counts.argmin())]
     most = class_names[int(counts.argmax())]
     return Finding(

@@ -1,6 +1,5 @@
 """Labels that a model would not have given."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,10 +8,10 @@ import numpy as np
 from kerassent.data_checks.words import Words
 
 _NUM_FOLDS: Final = 5
-_NUM_FEATURES: Final = 2**18
-# Stronger regularization, so that rare words don't make it sure of itself.
-_INVERSE_REGULARIZATION: Final = 4.0
-_MAX_ITERATIONS: Final = 60
+_NUM_FEATURES: Final = 2**20
+_INVERSE_REGULARIZATION: Final = 20.0
+_EPOCHS: Final = 5
+_LEAST_STEPS: Final = 5_000
 # More texts make the models better no more, and memory matters.
 _MOST_LEARNT: Final = 100_000
 _TEXTS_AT_A_TIME: Final = 4096
@@ -66,7 +65,7 @@ def cross_probabilities(
         ids = label_ids[learnt[kept]]
         if np.bincount(ids, minlength=num_classes).min() == 0:
             return None
-        models.append(_fitted(features[kept], ids))
+        models.append(_fitted(features[kept], ids, seed))
     del features
     found = np.zeros((len(words), num_classes))
     start = 0
@@ -110,18 +109,18 @@ def likely_errors(
     return found
 
 
-def _fitted(features: Any, label_ids: np.ndarray) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+def _fitted(features: Any, label_ids: np.ndarray, seed: int) -> Any:
+    from sklearn.linear_model import SGDClassifier
 
-    model = LogisticRegression(
-        C=_INVERSE_REGULARIZATION, max_iter=_MAX_ITERATIONS, tol=1e-3
+    count = len(label_ids)
+    model = SGDClassifier(
+        loss="log_loss",
+        alpha=1 / (_INVERSE_REGULARIZATION * count),
+        max_iter=max(_EPOCHS, -(-_LEAST_STEPS // count)),
+        tol=None,
+        random_state=seed,
     )
-    with warnings.catch_warnings():
-        # Nearly there is good enough.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, label_ids)
-    return model
+    return model.fit(features, label_ids)
 
 
 def _pieces(words: Words, places: np.ndarray) -> Iterator[Any]:

@@ -15,6 +15,7 @@ _MANY_TINY: Final = 0.01
 _HUGE_TIMES: Final = 10
 _HUGE_WORDS: Final = 2000
 _MARKUP_SHARE: Final = 0.2
+_FEW: Final = 0.001
 _MANY_TRUNCATED: Final = 0.25
 
 
@@ -142,7 +143,7 @@ def markup(material: Material) -> Finding:
     return Finding(
         name="markup",
         title=f"Texts that are HTML by more than {_MARKUP_SHARE:.0%}",
-        severity="mind" if len(heavy) else "good",
+        severity="mind" if len(heavy) > _FEW * len(corpus) else "good",
         count=len(heavy),
         total=len(corpus),
         explanation=(

@@ -1,12 +1,9 @@
 """A load test as one HTML page, without scripts or anything from outside."""
 
 import os
-import pathlib
 from collections.abc import Sequence
 
-import jinja2
-import markupsafe
-
+from kerassent.html_report.rendering import render, write_page
 from kerassent.load_test.pictures import load_pictures, sweep_pictures
 from kerassent.load_test.results import LoadResult
 from kerassent.load_test.sweep import Sweep
@@ -19,7 +16,6 @@ from kerassent.load_test.tables import (
     sweep_rows,
     warnings,
 )
-from kerassent.version import __version__
 
 
 def write_load_page(
@@ -32,14 +28,7 @@ def write_load_page(
         path: The file to write; what is there is replaced once the page is
             whole.
     """
-    file = pathlib.Path(path)
-    beside = file.with_name(f".writing-{file.name}")
-    try:
-        beside.write_bytes(load_page(measured).encode("utf-8", "replace"))
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_page(load_page(measured), path)
 
 
 def load_page(measured: LoadResult | Sweep) -> str:
@@ -58,33 +47,18 @@ def load_page(measured: LoadResult | Sweep) -> str:
         charts = load_pictures(measured)
     results = [result for result, _ in rows]
     first = results[0]
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [
-                jinja2.PackageLoader("kerassent.load_test"),
-                jinja2.PackageLoader("kerassent.html_report"),
-            ]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = environment.get_template("report.css").render()
-    return environment.get_template("load_test.html").render(
-        title=f"Load test of {first.model_name} at {first.url}",
-        headline=headline,
-        lead=lead,
-        charts=charts,
-        columns=(*COLUMNS, ""),
-        rows=[(cells(result), note) for result, note in rows],
-        failures=[(r.load, each) for r in results for each in r.failures],
-        facts=_facts(results),
-        warnings=warnings(results),
-        # It comes from this package, never from a user.
-        style=markupsafe.Markup(style),  # noqa: S704
-        version=__version__,
-    )
+    context = {
+        "title": f"Load test of {first.model_name} at {first.url}",
+        "headline": headline,
+        "lead": lead,
+        "charts": charts,
+        "columns": (*COLUMNS, "remark"),
+        "rows": [(cells(result), note) for result, note in rows],
+        "failures": [(r.load, each) for r in results for each in r.failures],
+        "facts": _facts(results),
+        "warnings": warnings(results),
+    }
+    return render("load_test.html", context, "kerassent.load_test")
 
 
 def _knee(sweep: Sweep) -> tuple[str, str]:
@@ -94,17 +68,17 @@ def _knee(sweep: Sweep) -> tuple[str, str]:
 
 
 def _verdict(result: LoadResult) -> tuple[str, str]:
-    p50, p99 = (
-        f"{milliseconds(result.latency_ms[name])} ms"
+    kept = [
+        f"{share} within {milliseconds(result.latency_ms[name])} ms"
+        for share, name in (("half", "p50"), ("99 %", "p99"))
         if result.latency_ms[name] is not None
-        else "no time at all: they got no answer"
-        for name in ("p50", "p99")
-    )
+    ]
     return (
         f"{result.throughput:,.4g} answers a second",
-        f"With {result.load}, half of the requests within {p50}, 99 % within "
-        f"{p99}; {result.num_failed:,} of {result.num_requests:,} failed, "
-        f"{result.num_unsent:,} could not be sent.",
+        f"With {result.load}, of {result.num_requests:,} requests "
+        + "".join(f"{each}, " for each in kept)
+        + f"{result.num_failed:,} failed, {result.num_unsent:,} could not be "
+        "sent.",
     )
 
 
@@ -119,8 +93,8 @@ def _facts(results: Sequence[LoadResult]) -> list[tuple[str, str]]:
         ),
         (
             "texts",
-            f"{first.num_texts:,} different ones of {first.mean_bytes:,.0f} "
-            f"bytes on average, {first.texts_per_request} in a request",
+            f"{first.num_texts:,}, of {first.mean_bytes:,.0f} bytes on "
+            f"average; {first.texts_per_request} in a request",
         ),
         ("the load test itself", conduct(results)),
     ]

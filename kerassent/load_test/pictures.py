@@ -13,10 +13,12 @@ from kerassent.load_test.tables import knee_line
 _PERCENTILE_AXIS: Final = Axis(
     "percentile",
     0.0,
-    4.0,
+    4.3,
     ((0.0, "0"), (1.0, "90"), (2.0, "99"), (3.0, "99.9"), (4.0, "99.99")),
 )
 _MOST_CURVES: Final = 4
+# Above the highest point.
+_ROOM: Final = 1.08
 
 
 def load_pictures(result: LoadResult) -> tuple[Chart, ...]:
@@ -47,7 +49,7 @@ def load_pictures(result: LoadResult) -> tuple[Chart, ...]:
             title="Answers over time",
             alt="Answers and failures a second in each part of the time.",
             x=time,
-            y=linear_axis("a second", 0.0, max(*answers, *failed, 1e-9)),
+            y=linear_axis("a second", 0.0, _ROOM * max(*answers, *failed, 1.0)),
             series=(
                 _curve("failed", middles, failed, 2),
                 _curve("answered", middles, answers, 1),
@@ -65,7 +67,8 @@ def sweep_pictures(sweep: Sweep) -> tuple[Chart, ...]:
     steps = [step.result for step in sweep.steps]
     rates = [result.rate or 0.0 for result in steps]
     answers = [result.throughput for result in steps]
-    axis = linear_axis("requests a second", 0.0, max(rates))
+    highest = _ROOM * max(rates + answers)
+    axis = linear_axis("requests a second", 0.0, _ROOM * max(rates))
     knee: tuple[Series, ...] = ()
     if sweep.knee is not None:
         knee = (Series("the knee", [sweep.knee], [1.0], "upright", 0),)
@@ -89,7 +92,7 @@ def sweep_pictures(sweep: Sweep) -> tuple[Chart, ...]:
             title="Answers against rate",
             alt=knee_line(sweep),
             x=axis,
-            y=linear_axis("answers a second", 0.0, max(*rates, *answers)),
+            y=linear_axis("answers a second", 0.0, highest),
             series=(
                 *knee,
                 Series("asked for", rates, rates, "dashed", 0),
@@ -153,9 +156,14 @@ def _latencies(
         if math.isfinite(y) and y > 0
     ]
     marks = _marks(min(values, default=1.0), max(values, default=10.0))
-    ticks = tuple((mark, f"{mark:,.4g}") for mark in marks)
+    ticks = tuple((mark, _short(mark)) for mark in marks)
     y = Axis("ms", marks[0], marks[-1], ticks, log=True)
     return Chart(title=title, alt=alt, x=x, y=y, series=series)
+
+
+def _short(mark: float) -> str:
+    """Returns a mark in the room that there is beside an axis."""
+    return f"{mark / 1000:g}k" if mark >= 10_000 else f"{mark:,g}"
 
 
 def _marks(lowest: float, highest: float) -> list[float]:

@@ -20,31 +20,40 @@ def payloads():
     return Payloads(TEXTS)
 
 
-def test_the_rate_is_held_whatever_the_answers_do(timed, connections, payloads):
+def test_the_rate_is_held_whatever_the_answers_do(
+    timed, connections, payloads, undisturbed
+):
     timed.serve = lambda number: time.sleep(0.1)
+
+    def measure():
+        timed.texts.clear()
+        return run_open_loop(
+            connections, payloads, rate=80, seconds=1.5, warmup=0.5
+        )
+
     begin = time.perf_counter()
-    found = run_open_loop(
-        connections, payloads, rate=80, seconds=1.5, warmup=0.5
-    )
-    taken = time.perf_counter() - begin
+    found = measure()
+    assert 2.0 < time.perf_counter() - begin < 6.0
     assert found.num_requests == found.num_answered == 120
     # Forty to warm up, and the one that is asked before all.
     assert timed.num_requests == 120 + 40 + 1
-    assert found.throughput == pytest.approx(80, rel=0.07)
     assert (found.num_failed, found.num_unsent) == (0, 0)
-    assert 2.0 < taken < 3.0
-    assert found.latency_ms["p50"] == pytest.approx(100, abs=15)
-    assert found.latency_ms["mean"] == pytest.approx(100, abs=25)
+    found = undisturbed(measure)
+    assert found.throughput == pytest.approx(80, rel=0.05)
+    assert found.latency_ms["p50"] == pytest.approx(105, abs=10)
+    assert found.latency_ms["mean"] == pytest.approx(105, abs=10)
     assert found.generator.num_held_back == 0
 
 
+@pytest.mark.parametrize("max_in_flight", [256, 1])
 def test_a_stalled_server_shows_in_the_percentiles_of_an_open_loop(
-    timed, connections, payloads, one_at_a_time
+    timed, connections, payloads, one_at_a_time, undisturbed, max_in_flight
 ):
     """No coordinated omission: half a second of stall in two seconds."""
-    for max_in_flight in (256, 1):
+
+    def measure():
         timed.serve = one_at_a_time(0.0005, stall=0.5, stall_after=0.8)
-        found = run_open_loop(
+        return run_open_loop(
             connections,
             payloads,
             rate=100,
@@ -52,37 +61,50 @@ def test_a_stalled_server_shows_in_the_percentiles_of_an_open_loop(
             warmup=0,
             max_in_flight=max_in_flight,
         )
-        assert found.num_requests == found.num_answered == 200
-        # Fifty requests fall into it and wait 500, 490, … ms. A tenth of
-        # all, twenty, waited 310 ms or longer.
-        assert found.latency_ms["p50"] < 50
-        assert found.latency_ms["p90"] == pytest.approx(310, abs=60)
-        assert found.latency_ms["p99"] == pytest.approx(490, abs=60)
-        assert found.latency_ms["max"] == pytest.approx(500, abs=60)
-        held = found.generator.num_held_back
-        # With one client fifty and more could not be sent in time.
-        assert held == 0 if max_in_flight == 256 else 40 <= held <= 100
-    timed.serve = one_at_a_time(0.005, stall=0.5, stall_after=0.8)
-    closed = run_closed_loop(connections, payloads, seconds=2, warmup=0)
-    # One client that waits meets the stall once: it is asked less meanwhile.
-    assert closed.latency_ms["max"] > 490
-    assert closed.latency_ms["p99"] < 100
+
+    found = undisturbed(measure)
+    assert found.num_requests == found.num_answered == 200
+    # Fifty requests fall into it and wait 500, 490, … ms. A tenth of
+    # all, twenty, waited 310 ms or longer.
+    assert found.latency_ms["p50"] < 30
+    assert found.latency_ms["p90"] == pytest.approx(310, abs=60)
+    assert found.latency_ms["p99"] == pytest.approx(490, abs=60)
+    assert found.latency_ms["max"] == pytest.approx(500, abs=60)
+    held = found.generator.num_held_back
+    # With one client fifty and more could not be sent in time.
+    assert held == 0 if max_in_flight == 256 else 40 <= held <= 100
+
+
+def test_a_stalled_server_hardly_shows_in_a_closed_loop(
+    timed, connections, payloads, one_at_a_time, undisturbed
+):
+    def measure():
+        timed.serve = one_at_a_time(0.005, stall=0.5, stall_after=0.8)
+        return run_closed_loop(connections, payloads, seconds=2, warmup=0)
+
+    found = undisturbed(measure)
+    # One client that waits meets the stall once: it asks less meanwhile.
+    assert found.latency_ms["max"] > 490
+    assert found.latency_ms["p99"] < 50
 
 
 def test_a_closed_loop_has_as_many_under_way_as_clients(
-    timed, connections, payloads
+    timed, connections, payloads, undisturbed
 ):
     timed.serve = lambda number: time.sleep(0.05)
-    found = run_closed_loop(
-        connections, payloads, clients=4, seconds=1, warmup=0.2
+    found = undisturbed(
+        lambda: run_closed_loop(
+            connections, payloads, clients=4, seconds=1, warmup=0.2
+        )
     )
-    assert found.throughput == pytest.approx(4 / 0.05, rel=0.2)
-    assert found.latency_ms["p50"] == pytest.approx(50, abs=12)
+    assert found.throughput == pytest.approx(4 / 0.05, rel=0.15)
+    assert found.latency_ms["p50"] == pytest.approx(52, abs=5)
     assert found.load == "4 clients"
     assert found.generator.lateness_ms == {}
 
 
 def test_a_count_ends_a_loop(timed, connections, payloads):
+    """That answers may come after the end is no matter here."""
     found = run_closed_loop(
         connections, payloads, clients=3, requests=20, warmup=0, seconds=60
     )
@@ -94,7 +116,7 @@ def test_a_count_ends_a_loop(timed, connections, payloads):
     )
     assert found.num_requests == found.num_answered == 10
     assert found.seconds == pytest.approx(0.2)
-    assert found.throughput == pytest.approx(50, rel=0.2)
+    assert 0 < found.throughput <= 50
     found = run_open_loop(
         connections,
         payloads,
@@ -162,8 +184,8 @@ def test_what_could_not_be_sent_counts(timed, connections, payloads):
     assert time.perf_counter() - begin < 3.0
     assert found.num_requests == 56
     assert found.num_answered + found.num_unsent == 56
-    assert 6 <= found.num_answered <= 10
-    assert found.throughput == pytest.approx(2 / 0.3, rel=0.25)
+    assert 6 <= found.num_answered <= 12
+    assert 4 < found.throughput <= 2 / 0.3
     assert found.latency_ms["p50"] is None
     assert found.generator.num_held_back >= 5
 
