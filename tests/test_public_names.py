@@ -33,6 +33,7 @@ def test_every_public_name_loads():
         "predict",
         "serve",
         "train",
+        "write_report",
     ]
     for name in kerassent.__all__:
         assert getattr(kerassent, name) is not None
@@ -42,7 +43,7 @@ def test_no_module_hides_a_public_function():
     """`kerassent.export` must stay the function once all is imported."""
     for name in (
         *("calibrate", "compare", "evaluate", "explain", "export", "find_lr"),
-        *("predict", "serve", "train"),
+        *("predict", "serve", "train", "write_report"),
     ):
         assert callable(getattr(kerassent, name))
         assert type(getattr(kerassent, name)).__name__ == "function"
