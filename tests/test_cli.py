@@ -1,13 +1,16 @@
 import csv
+import html
 import inspect
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from click.testing import CliRunner
@@ -439,3 +442,53 @@ def test_imports_bring_no_more_than_they_need(code, allowed):
         check=True,
     )
     assert set(json.loads(done.stdout.splitlines()[-1])) <= set(allowed)
+
+
+def test_evaluate_writes_a_report(reviews_csv, tiny_run, tmp_path):
+    page = tmp_path / "a report.html"
+    # Some labels are wrong, so that there are mistakes.
+    text = reviews_csv.read_text().replace(",pos", ",neg", 8)
+    reviews_csv.write_text(text)
+    arguments = ("evaluate", tiny_run[1], reviews_csv, *COLUMNS)
+    arguments += ("--html", page, "--train", reviews_csv)
+    done = kerassent(*arguments)
+    assert f"wrote {page}" in done.stderr
+    written = page.read_text("utf-8")
+    assert "of 160 reviews right" in written
+    command = shlex.join(["kerassent", *map(str, arguments)])
+    assert command in html.unescape(written)
+    assert '<mark class="' in written.partition('class="card"')[2]
+    assert '<section id="data">' in written
+    assert '<section id="training">' in written
+
+
+def test_a_report_that_cannot_be_written_is_told_at_once(tmp_path):
+    arguments = ("evaluate", "no run", "no file", "--html")
+    for path, words in (
+        (tmp_path / "no/report.html", "There is no directory"),
+        (tmp_path, "is a directory"),
+    ):
+        assert words in kerassent(*arguments, path, code=1).stderr
+    shown = kerassent(*arguments[:-1], "--train", "x.csv", code=2).stderr
+    assert "--train needs --html" in shown
+
+
+def test_ui_is_the_embedded_servers(tiny_models, start):
+    refused = kerassent(
+        *("serve", tiny_models, "--ui", "--engine", "tensorflow_model_server"),
+        code=2,
+    )
+    assert "--ui is a page of the embedded server" in refused.stderr
+    refused = kerassent("serve", tiny_models, "--ui", "--host", "::", code=1)
+    assert "`ui` is for this machine only" in refused.stderr
+    port = free_port()
+    process = start(
+        *("serve", str(tiny_models), "--port", "0", "--ui"),
+        *("--rest-api-port", str(port)),
+    )
+    for line in process.stderr:
+        if line.startswith("Playground"):
+            break
+    assert line.endswith(f":{port}/\n")
+    with urllib.request.urlopen(line.split()[1]) as response:
+        assert b"<textarea" in response.read()

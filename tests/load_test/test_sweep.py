@@ -82,9 +82,7 @@ def test_a_rate_with_failures_is_not_sustained(timed, connections):
     assert found.steps[0].problem.endswith("% failed")
 
 
-def test_a_server_that_answers_nothing_is_an_error(
-    timed, connections
-):
+def test_a_server_that_answers_nothing_is_an_error(timed, connections):
     def serve(number):
         time.sleep(0.01)
         return STATUS if number else None
