@@ -16,12 +16,14 @@ from .client import AsyncClient as AsyncClient
 from .client import Client as Client
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .contract import Explanation as Explanation
 from .contract import Prediction as Prediction
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .html_report import write_report as write_report
 from .lr_curve import LRCurve as LRCurve
 from .optimizers import LayerDecayAdamW as LayerDecayAdamW
+from .prediction import explain as explain
 from .prediction import predict as predict
 from .presets import list_presets as list_presets
 from .reviews import Reviews as Reviews

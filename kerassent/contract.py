@@ -111,8 +111,8 @@ class Word:
         text: The word as it is written.
         start: Its first byte in the text as sent: in UTF-8, that is.
         end: The byte after its last.
-        attribution: What the label's margin over the runner-up would lose
-            without the word, in logits, by a linear estimate.
+        attribution: What the label's margin over the runner-up gains, in
+            logits, from the word's being read.
     """
 
     text: str
@@ -126,11 +126,12 @@ class Explanation:
     """Why a model says what it says of one text, wherever the model runs.
 
     Args:
-        label: The class with the highest probability.
+        label: The class that is explained: the one with the highest
+            probability, unless another was asked for.
         score: That class's probability, 0 to 1.
         words: The words that the model saw, in the text's order.
         completeness_error: The sum of the attributions less what the margin
-            really loses without all words: how linear the estimate was.
+            really loses when no word is read: what the integral missed.
     """
 
     label: str

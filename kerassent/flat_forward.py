@@ -43,6 +43,20 @@ class _Texts(NamedTuple):
     groups: Any
 
 
+class _Readings(NamedTuple):
+    """One text, as many times as it is read in another way.
+
+    Args:
+        size: How many times.
+        width: How many tokens it has.
+        bias: float32 `(size, width)`, added to the scores that a token gets.
+    """
+
+    size: Any
+    width: Any
+    bias: Any
+
+
 class _Group(NamedTuple):
     """The texts from `first` to before `last`, tokens `begin` to `end`."""
 
@@ -81,44 +95,44 @@ class FlatForward:
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         order = tf.argsort(lengths, stable=True)
         tokens = tf.gather(tokens, order)
-        found = self._encoded(
-            self.token_embeddings(tokens.values),
-            _grouped(tf.gather(lengths, order)),
-        )
+        texts = _grouped(tf.gather(lengths, order))
+        position = tf.range(tf.size(tokens.values))
+        position -= tf.repeat(texts.splits[:-1], texts.lengths)
+        found = self._encoded(self._embedded(tokens.values, position), texts)
         return tf.gather(found, tf.math.invert_permutation(order))
 
-    def logits_of_one(self, embeddings: Any) -> Any:
-        """Returns the logits of one text, with gradients for its embeddings.
+    def logits_by_reading(self, token_ids: Any, bias: Any) -> Any:
+        """Returns the logits of one text, read in several ways.
 
-        Args:
-            embeddings: float32 `(num_tokens, hidden_dim)`, as
-                `token_embeddings` gives them.
-
-        Returns:
-            float32 `(num_classes,)`.
-        """
-        return self._encoded(embeddings, None)[0]
-
-    def token_embeddings(self, token_ids: Any) -> Any:
-        """Returns tokens' rows of the table that is learned.
+        Attention gives a token a share of exp(score); here a bias is added to
+        the score, for all who read that token, in all layers. There are
+        gradients for it.
 
         Args:
             token_ids: int32 `(num_tokens,)`.
+            bias: float32 `(num_readings, num_tokens)`.
 
         Returns:
-            float32 `(num_tokens, hidden_dim)`.
+            float32 `(num_readings, num_classes)`.
         """
-        return tf.cast(
-            tf.gather(self._weights.token_table, token_ids), tf.float32
+        size, width = tf.unstack(tf.shape(bias))
+        x = self._embedded(token_ids, tf.range(width))
+        return self._encoded(
+            tf.tile(x, [size, 1]), _Readings(size, width, bias)
         )
 
-    def _encoded(self, x: Any, texts: _Texts | None) -> Any:
-        position = tf.range(tf.shape(x)[0])
-        if texts is not None:
-            position -= tf.repeat(texts.splits[:-1], texts.lengths)
-        x = x + tf.gather(self._weights.position_table, position)
-        x = _normalized(x, self._weights.embeddings_norm)
-        firsts = [0] if texts is None else texts.splits[:-1]
+    def _embedded(self, token_ids: Any, position: Any) -> Any:
+        rows = tf.gather(self._weights.token_table, token_ids)
+        x = tf.cast(rows, tf.float32)
+        x += tf.gather(self._weights.position_table, position)
+        return _normalized(x, self._weights.embeddings_norm)
+
+    def _encoded(self, x: Any, texts: _Texts | _Readings) -> Any:
+        firsts = (
+            texts.splits[:-1]
+            if isinstance(texts, _Texts)
+            else tf.range(texts.size) * texts.width
+        )
         for layer in self._weights.layers:
             read = self._as_product(x)
             if isinstance(layer.attention, FirstProjections):
@@ -140,11 +154,14 @@ class FlatForward:
             x = activation(tf.nn.bias_add(tf.matmul(x, kernel), bias))
         return x
 
-    def _context(self, layer: Projections, x: Any, texts: _Texts | None) -> Any:
+    def _context(
+        self, layer: Projections, x: Any, texts: _Texts | _Readings
+    ) -> Any:
         """Returns what attention reads, `(num_tokens, hidden)`."""
         projected = tf.nn.bias_add(tf.matmul(x, layer.kernel), layer.bias)
-        if texts is None:
-            return self._attended(projected, 1, tf.shape(x)[0], None)
+        if isinstance(texts, _Readings):
+            bias = texts.bias[:, tf.newaxis, tf.newaxis, :]
+            return self._attended(projected, texts.size, texts.width, bias)
 
         def alone(group: _Group) -> Any:
             return self._attended(
@@ -191,7 +208,7 @@ class FlatForward:
         layer: FirstProjections,
         x: Any,
         firsts: Any,
-        texts: _Texts | None,
+        texts: _Texts | _Readings,
     ) -> Any:
         """Returns what each text's [CLS] reads, `(num_texts, hidden)`."""
         cls = tf.gather(x, firsts)
@@ -222,13 +239,13 @@ class FlatForward:
                 bias[:, tf.newaxis, :],
             )
 
-        mixed = (
-            read(q, x[tf.newaxis], None)
-            if texts is None
-            else _by_group(
+        if isinstance(texts, _Readings):
+            tokens = tf.reshape(x, [texts.size, texts.width, self._hidden])
+            mixed = read(q, tokens, texts.bias[:, tf.newaxis, :])
+        else:
+            mixed = _by_group(
                 texts, alone, together, x.dtype, [None, *q.shape[1:]]
             )
-        )
         context = tf.matmul(tf.transpose(mixed, [1, 0, 2]), layer.value_kernel)
         context = tf.reshape(
             tf.transpose(context, [1, 0, 2]), [size, self._hidden]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kerassent.contract import Prediction, encode_texts
+from kerassent.contract import Explanation, Prediction, encode_texts
 from kerassent.errors import PresetError
 
 
@@ -54,6 +54,59 @@ def predict(
         )
         for row in model.predict_proba(checked)
     ]
+
+
+def explain(
+    model: Model | str | os.PathLike[str],
+    texts: Iterable[str | bytes],
+    *,
+    target: str | None = None,
+) -> list[Explanation]:
+    """Returns which words moved the answer to each text, in order.
+
+    Args:
+        model: A `SentimentClassifier`, a `Client`, or the path of a run or of
+            an export (its base path or one version).
+        texts: The texts.
+        target: A class to explain instead of each text's label: its logit
+            against the highest of the others. For a classifier or a run only.
+
+    Raises:
+        TypeError: `texts` is a single string, or holds something else, or
+            `model` is none of these.
+        ValueError: `target` is no class of the model, or the model is an
+            export or a Client, whose `explain` is the label's.
+        PresetError: There is no run or export at the path.
+
+    Example:
+        ```python
+        explain("runs/imdb", ["A wonderful film."])
+        # [Explanation(label='pos', score=0.98, words=(Word('A', ...), ...))]
+        ```
+    """
+    checked = encode_texts(texts)
+    if isinstance(model, (str, os.PathLike)):
+        model = open_model(model)
+    answers = getattr(model, "explain", None)
+    if answers is None:
+        # Only a model that runs here needs TensorFlow.
+        from kerassent.classifier import SentimentClassifier
+        from kerassent.explanation import explain_classifier
+
+        if not isinstance(model, SentimentClassifier):
+            raise TypeError(
+                "`model` must be a SentimentClassifier, a Client, or the path "
+                f"of a run or an export. Received: {model!r}"
+            )
+        return explain_classifier(model, checked, target=target)
+    if target is not None:
+        raise ValueError(
+            "`target` goes with a classifier or a run: an export and a server "
+            f"explain the label. Received: target={target!r} for "
+            f"{type(model).__name__}"
+        )
+    found: list[Explanation] = answers(checked)
+    return found
 
 
 def open_model(path: str | os.PathLike[str]) -> Model:

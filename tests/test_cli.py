@@ -1,13 +1,16 @@
 import csv
+import html
 import inspect
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from click.testing import CliRunner
@@ -138,6 +141,51 @@ def test_predict_asks_a_server(tiny_run, tiny_models):
             assert list(row["probabilities"].values()) == pytest.approx(
                 expected.tolist(), abs=1e-5
             )
+
+
+def test_explain_shows_words_of_a_run_and_of_a_server(
+    tiny_run, tiny_models, tmp_path
+):
+    text = "a good film"
+    lines = kerassent("explain", tiny_run[1], text, "bad", "--json").stdout
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["text"] for row in rows] == [text, "bad"]
+    assert [word["text"] for word in rows[0]["words"]] == text.split()
+    with serve(tiny_models, port=0, rest_api_port=0) as server:
+        for url in (server.grpc_url, server.rest_url):
+            asked = ("explain", "--url", url, "--model-name", "tiny", text)
+            row = json.loads(kerassent(*asked, "--json").stdout)
+            assert row["words"][1]["attribution"] == pytest.approx(
+                rows[0]["words"][1]["attribution"], abs=1e-4
+            )
+            assert set(row) == {
+                *("text", "label", "score", "words", "completeness_error")
+            }
+    shown = kerassent("explain", tiny_run[1], text).stdout
+    label, score = rows[0]["label"], rows[0]["score"]
+    assert shown.startswith(f"{label}  {score:.4f}\n{text}\n")
+    for word in rows[0]["words"]:
+        assert f"{word['text']} {word['attribution']:+.2f}" in shown
+    other = {"pos": "neg", "neg": "pos"}[label]
+    turned = kerassent("explain", tiny_run[1], text, "--target", other)
+    assert turned.stdout.startswith(f"{other}  {1 - score:.4f}")
+
+    page = tmp_path / "why.html"
+    said = kerassent("explain", tiny_run[1], "<i>good", "--html", page)
+    assert said.stdout == ""
+    assert f"wrote {page}" in said.stderr
+    assert "&lt;" in page.read_text("utf-8")
+    assert [each.name for each in tmp_path.iterdir()] == ["why.html"]
+
+
+def test_explain_says_what_is_wrong(tiny_run):
+    for arguments, message in (
+        ((tiny_run[1],), "Give a MODEL and a TEXT, or --url and a TEXT."),
+        (("--url", "http://x"), "--url needs --model-name and a TEXT."),
+        ((tiny_run[1], "good", "--html", "no/where.html"), "no directory 'no'"),
+    ):
+        shown = kerassent("explain", *arguments, code=2)
+        assert message in " ".join(shown.stderr.split())
 
 
 def test_export_writes_a_keras_nlp_task(tiny_run, tmp_path):
@@ -394,3 +442,53 @@ def test_imports_bring_no_more_than_they_need(code, allowed):
         check=True,
     )
     assert set(json.loads(done.stdout.splitlines()[-1])) <= set(allowed)
+
+
+def test_evaluate_writes_a_report(reviews_csv, tiny_run, tmp_path):
+    page = tmp_path / "a report.html"
+    # Some labels are wrong, so that there are mistakes.
+    text = reviews_csv.read_text().replace(",pos", ",neg", 8)
+    reviews_csv.write_text(text)
+    arguments = ("evaluate", tiny_run[1], reviews_csv, *COLUMNS)
+    arguments += ("--html", page, "--train", reviews_csv)
+    done = kerassent(*arguments)
+    assert f"wrote {page}" in done.stderr
+    written = page.read_text("utf-8")
+    assert "of 160 reviews right" in written
+    command = shlex.join(["kerassent", *map(str, arguments)])
+    assert command in html.unescape(written)
+    assert '<mark class="' in written.partition('class="card"')[2]
+    assert '<section id="data">' in written
+    assert '<section id="training">' in written
+
+
+def test_a_report_that_cannot_be_written_is_told_at_once(tmp_path):
+    arguments = ("evaluate", "no run", "no file", "--html")
+    for path, words in (
+        (tmp_path / "no/report.html", "There is no directory"),
+        (tmp_path, "is a directory"),
+    ):
+        assert words in kerassent(*arguments, path, code=1).stderr
+    shown = kerassent(*arguments[:-1], "--train", "x.csv", code=2).stderr
+    assert "--train needs --html" in shown
+
+
+def test_ui_is_the_embedded_servers(tiny_models, start):
+    refused = kerassent(
+        *("serve", tiny_models, "--ui", "--engine", "tensorflow_model_server"),
+        code=2,
+    )
+    assert "--ui is a page of the embedded server" in refused.stderr
+    refused = kerassent("serve", tiny_models, "--ui", "--host", "::", code=1)
+    assert "`ui` is for this machine only" in refused.stderr
+    port = free_port()
+    process = start(
+        *("serve", str(tiny_models), "--port", "0", "--ui"),
+        *("--rest-api-port", str(port)),
+    )
+    for line in process.stderr:
+        if line.startswith("Playground"):
+            break
+    assert line.endswith(f":{port}/\n")
+    with urllib.request.urlopen(line.split()[1]) as response:
+        assert b"<textarea" in response.read()

@@ -16,11 +16,13 @@ PAGES = [
     "docs/data_checks.md",
     "docs/distributed.md",
     "docs/evaluation.md",
+    "docs/explanation.md",
     "docs/export.md",
     "docs/load_test.md",
     "docs/lr_finder.md",
     "docs/one_cycle.md",
     "docs/presets.md",
+    "docs/report.md",
     "docs/scoring.md",
     "docs/server.md",
     "docs/tokenization.md",
@@ -63,7 +65,7 @@ def _put_runs(workplace, run):
 def test_python_in_the_docs_runs(
     page, repository, workplace, tiny_preset, request
 ):
-    if page == "docs/evaluation.md":
+    if page in ("docs/evaluation.md", "docs/report.md"):
         _put_runs(workplace, request.getfixturevalue("tiny_run")[1])
     text = (repository / page).read_text("utf-8")
     text = text.replace('"minilm_l6_en_uncased"', repr(str(tiny_preset)))

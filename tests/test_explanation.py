@@ -2,29 +2,44 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerassent import explanation
 from kerassent.explanation import Explainer, explain_each
 from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
+from kerassent.forward import logits
 
 TEXTS = ["Good films, badly \u00e9 go\x00od", "", "tea", "good " * 40]
 
 
-@pytest.fixture(scope="module")
-def explained(tiny_run):
-    classifier = tiny_run[0]
-    forward = FlatForward(FlatWeights(classifier))
-    explainer = Explainer(forward, classifier.preprocessor)
-    explain = tf.function(
+def made(forward, classifier, target=None):
+    explainer = Explainer(forward, classifier.preprocessor, target)
+    return tf.function(
         lambda text: explain_each(explainer, text),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )
-    return classifier, forward, explain
 
 
-def test_words_are_where_they_say(explained):
-    _, _, explain = explained
-    found = explain(tf.constant([t.encode() for t in TEXTS]))
+@pytest.fixture(scope="module")
+def forward(tiny_run):
+    return FlatForward(FlatWeights(tiny_run[0]))
+
+
+@pytest.fixture(scope="module")
+def explained(tiny_run, forward):
+    return tiny_run[0], made(forward, tiny_run[0])
+
+
+@pytest.fixture(scope="module")
+def found(explained):
+    return explained[1](as_bytes(TEXTS))
+
+
+def as_bytes(texts):
+    return tf.constant([text.encode() for text in texts])
+
+
+def test_words_are_where_they_say(found):
     first = TEXTS[0].encode()
     words = [word for word in found.words.numpy()[0] if word]
     assert words[:4] == [b"Good", b"films", b",", b"badly"]
@@ -42,68 +57,134 @@ def test_words_are_where_they_say(explained):
         assert (array.numpy()[1] == padding).all()
 
 
-def test_logits_are_the_classifiers(explained):
-    classifier, _, explain = explained
-    found = explain(tf.constant([t.encode() for t in TEXTS]))
+def test_logits_are_the_classifiers(explained, found):
+    probabilities = explained[0].predict_proba(TEXTS)
     assert tf.nn.softmax(found.logits).numpy() == pytest.approx(
-        classifier.predict_proba(TEXTS), abs=1e-5
+        probabilities, abs=1e-5
     )
+    assert found.label.numpy().tolist() == probabilities.argmax(1).tolist()
 
 
-def margins(classifier, forward, ids, scale):
-    """The margin of the label as the words' embeddings are scaled."""
-    embeddings = forward.token_embeddings(ids)
-    logits = forward.logits_of_one(embeddings * scale[:, np.newaxis]).numpy()
-    whole = forward.logits_of_one(embeddings).numpy()
-    label, other = np.argsort(-whole)[:2]
-    return logits[label] - logits[other]
-
-
-def test_attributions_are_slopes_and_the_error_is_what_they_miss(explained):
-    classifier, forward, explain = explained
-    text = "a very good film"
-    found = explain(tf.constant([text.encode()]))
-    ids = classifier.preprocessor.tokens(tf.constant([text]))[0]
-    ones = np.ones(len(ids), np.float32)
-    for i in range(4):
-        step = np.zeros_like(ones)
-        step[i + 1] = 1e-2
-        up, down = (
-            margins(classifier, forward, ids, ones + sign * step)
-            for sign in (1, -1)
+def test_the_error_is_what_the_sum_misses_of_the_change(explained, found):
+    classifier = explained[0]
+    tokens = classifier.preprocessor.tokens(as_bytes(TEXTS))
+    for row, ids in enumerate(tokens):
+        # As padding no word is read, and [SEP] is where it was.
+        mask = np.ones((2, len(ids)), int)
+        mask[0, 1:-1] = 0
+        without, whole = logits(classifier, tf.tile(ids[None], [2, 1]), mask)
+        label, other = np.argsort(-whole.numpy())[:2]
+        change = (whole[label] - whole[other]) - (
+            without[label] - without[other]
         )
-        assert found.attributions.numpy()[0, i] == pytest.approx(
-            (up - down) / 2e-2, abs=1e-2
+        error = found.completeness_error.numpy()[row]
+        total = found.attributions.numpy()[row].sum()
+        assert error == pytest.approx(total - change.numpy(), abs=2e-5)
+        assert abs(error) < max(0.01 * abs(change), 0.002)
+    assert abs(found.attributions.numpy()[0].sum()) > 0.5
+
+
+def test_attributions_are_integrals_of_slopes(explained, forward):
+    """By sums of small steps, for each word's weight alone."""
+    classifier, explain = explained
+    text = as_bytes(["a very good film"])
+    found = explain(text)
+    ids = classifier.preprocessor.tokens(text)[0]
+    label, other = np.argsort(-found.logits.numpy()[0])
+    num_steps, step = 4000, 1e-3
+    weights = (np.arange(num_steps) + 0.5) / num_steps
+    for word in range(4):
+        margins = []
+        for sign in (1, -1):
+            each = np.ones((num_steps, len(ids)))
+            each[:, 1:-1] = weights[:, np.newaxis]
+            each[:, word + 1] *= 1 + sign * step
+            read = forward.logits_by_reading(
+                ids, tf.constant(np.log(each), tf.float32)
+            ).numpy()
+            margins.append((read[:, label] - read[:, other]).astype(float))
+        slopes = (margins[0] - margins[1]) / (2 * step * weights)
+        assert found.attributions.numpy()[0, word] == pytest.approx(
+            slopes.mean(), abs=0.01
         )
-    without = np.zeros_like(ones)
-    without[[0, -1]] = 1
-    lost = margins(classifier, forward, ids, ones) - margins(
-        classifier, forward, ids, without
+    assert np.abs(found.attributions.numpy()[0]).max() > 0.1
+
+
+def test_the_other_class_has_the_opposite(explained, forward, found):
+    classifier, _ = explained
+    texts = as_bytes(TEXTS)
+    both = [made(forward, classifier, target)(texts) for target in (0, 1)]
+    assert both[0].attributions.numpy() == pytest.approx(
+        -both[1].attributions.numpy(), abs=1e-6
     )
-    missed = found.attributions.numpy().sum() - lost
-    assert found.completeness_error.numpy()[0] == pytest.approx(
-        missed, abs=1e-4
+    for row, label in enumerate(found.label.numpy()):
+        assert (
+            both[label].attributions.numpy()[row]
+            == found.attributions.numpy()[row]
+        ).all()
+    assert [each.label.numpy().tolist() for each in both] == [[0] * 4, [1] * 4]
+
+
+def test_of_several_classes_the_highest_other_counts(make_classifier):
+    classifier = make_classifier(("a", "b", "c"), seed=5)
+    forward = FlatForward(FlatWeights(classifier))
+    text = as_bytes(["a very good film"])
+    whole = made(forward, classifier)(text)
+    order = np.argsort(-whole.logits.numpy()[0])
+    ids = classifier.preprocessor.tokens(text)[0]
+    bias = np.zeros((2, len(ids)), np.float32)
+    bias[0, 1:-1] = -1e9
+    read = forward.logits_by_reading(ids, tf.constant(bias)).numpy()
+    for target in range(3):
+        other = order[0] if target != order[0] else order[1]
+        margin = read[:, target] - read[:, other]
+        found = made(forward, classifier, target)(text)
+        assert found.attributions.numpy().sum() == pytest.approx(
+            margin[1] - margin[0], abs=0.003
+        )
+    assert whole.label.numpy()[0] == order[0]
+
+
+def test_finer_rules_are_tried_until_it_is_exact(
+    explained, forward, monkeypatch
+):
+    classifier, _ = explained
+    texts = as_bytes(["a very good film", "bad tea and good phone"])
+    monkeypatch.setattr(explanation, "_TOLERATED_LOGITS", 0.0)
+    errors = []
+    for tolerated in (1e9, 1e-7):
+        monkeypatch.setattr(explanation, "_INTERVALS", 2)
+        monkeypatch.setattr(explanation, "_NUM_RULES", 4)
+        monkeypatch.setattr(explanation, "_TOLERATED", tolerated)
+        found = made(forward, classifier)(texts)
+        errors.append(np.abs(found.completeness_error.numpy()))
+    assert (errors[1] < errors[0] / 20).all()
+
+
+def test_what_is_read_at_once_changes_nothing(
+    explained, forward, found, monkeypatch
+):
+    monkeypatch.setattr(explanation, "_TOKENS_AT_ONCE", 40)
+    again = made(forward, explained[0])(as_bytes(TEXTS))
+    assert again.attributions.numpy() == pytest.approx(
+        found.attributions.numpy(), abs=1e-5
     )
 
 
-def test_what_a_text_is_beside_changes_nothing(explained):
-    _, _, explain = explained
-    texts = tf.constant([t.encode() for t in TEXTS])
-    together = explain(texts)
+def test_what_a_text_is_beside_changes_nothing(explained, found):
+    texts = as_bytes(TEXTS)
     for i in range(len(TEXTS)):
-        alone = explain(texts[i : i + 1])
+        alone = explained[1](texts[i : i + 1])
         count = alone.words.shape[1]
         assert (
             alone.attributions.numpy()[0]
-            == together.attributions.numpy()[i, :count]
+            == found.attributions.numpy()[i, :count]
         ).all()
-        assert (
-            alone.words.numpy()[0] == together.words.numpy()[i, :count]
-        ).all()
+        assert (alone.words.numpy()[0] == found.words.numpy()[i, :count]).all()
 
 
 def test_no_texts_give_no_rows(explained):
-    found = explained[2](tf.constant([], tf.string))
+    found = explained[1](tf.constant([], tf.string))
     assert found.logits.shape == (0, 2)
     assert found.words.shape == (0, 0)
     assert found.completeness_error.shape == (0,)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kerassent import flat_forward
 from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
+from kerassent.forward import NEVER, logits
 
 LENGTHS = [9, 1, 3, 14, 2, 7, 2, 5, 14]
 
@@ -67,8 +68,20 @@ def test_a_text_alone_gets_the_same_logits(classifier, tokens, expected):
     for i in range(len(LENGTHS)):
         alone = forward.logits(tokens[i : i + 1]).numpy()
         assert alone == pytest.approx(expected[i : i + 1], abs=2e-6)
-        one = forward.logits_of_one(forward.token_embeddings(tokens[i]))
-        assert one.numpy() == pytest.approx(expected[i], abs=2e-6)
+        readings = tf.zeros([2, len(tokens[i])])
+        for one in forward.logits_by_reading(tokens[i], readings).numpy():
+            assert one == pytest.approx(expected[i], abs=2e-6)
+
+
+def test_a_token_that_nobody_reads_is_like_padding(classifier, tokens):
+    flat = FlatForward(FlatWeights(classifier))
+    ids = tokens[max(range(len(LENGTHS)), key=LENGTHS.__getitem__)]
+    mask = np.random.default_rng(0).integers(0, 2, (4, len(ids)))
+    mask[:, 0] = 1
+    found = flat.logits_by_reading(ids, tf.where(mask > 0, 0.0, NEVER))
+    expected = logits(classifier, tf.tile(ids[None], [4, 1]), mask)
+    assert found.numpy() == pytest.approx(expected.numpy(), abs=2e-6)
+    assert np.ptp(expected.numpy()[:, 0]) > 1e-3
 
 
 def test_no_texts_give_no_rows(classifier, tokens):
@@ -78,15 +91,16 @@ def test_no_texts_give_no_rows(classifier, tokens):
 
 def test_the_gradient_is_the_slope(classifier, tokens):
     forward = FlatForward(FlatWeights(classifier))
-    embeddings = forward.token_embeddings(tokens[0])
+    random = np.random.default_rng(3)
+    bias = tf.constant(random.normal(size=(2, len(tokens[0]))), tf.float32)
     with tf.GradientTape() as tape:
-        tape.watch(embeddings)
-        logit = forward.logits_of_one(embeddings)[1]
-    gradient = tape.gradient(logit, embeddings).numpy()
-    direction = np.random.default_rng(3).normal(size=gradient.shape)
-    step = tf.cast(1e-2 * direction / np.linalg.norm(direction), tf.float32)
+        tape.watch(bias)
+        logit = forward.logits_by_reading(tokens[0], bias)[1, 1]
+    gradient = tape.gradient(logit, bias).numpy()
+    assert (gradient[0] == 0).all()  # another reading's
+    step = tf.constant(0.05 * np.sign(gradient), tf.float32)
     up, down = (
-        forward.logits_of_one(embeddings + sign * step)[1].numpy()
+        forward.logits_by_reading(tokens[0], bias + sign * step)[1, 1].numpy()
         for sign in (1, -1)
     )
     slope = 2 * float((gradient * step.numpy()).sum())

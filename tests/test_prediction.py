@@ -1,7 +1,9 @@
 import pytest
 
+from kerassent.client import Client
 from kerassent.errors import PresetError
-from kerassent.prediction import predict
+from kerassent.prediction import explain, predict
+from kerassent.server import serve
 
 TEXTS = ["a good film", "very bad"]
 
@@ -43,3 +45,61 @@ def test_errors_say_what_is_wrong(make_classifier, tmp_path):
         predict(tmp_path / "missing", TEXTS)
     with pytest.raises(PresetError, match="it has none of these files"):
         predict(tmp_path, TEXTS)
+
+
+def test_all_explain_alike(tiny_run, tiny_models):
+    texts = [*TEXTS, "", b"\xff a \xc3\xbcber good film" * 3]
+    expected = explain(tiny_run[0], texts)
+    assert [w.text for w in expected[0].words] == ["a", "good", "film"]
+    assert expected[2].words == ()
+    assert [e.label for e in expected] == [
+        p.label for p in predict(tiny_run[0], texts)
+    ]
+    with serve(tiny_models, port=0, rest_api_port=0) as server:
+        clients = [
+            Client(url, model_name="tiny")
+            for url in (server.grpc_url, server.rest_url)
+        ]
+        for model in (tiny_run[1], tiny_models, tiny_models / "1", *clients):
+            found = explain(model, texts)
+            for one, other in zip(found, expected, strict=True):
+                assert one.label == other.label
+                assert one.score == pytest.approx(other.score, abs=1e-5)
+                assert [(w.text, w.start, w.end) for w in one.words] == [
+                    (w.text, w.start, w.end) for w in other.words
+                ]
+                assert [w.attribution for w in one.words] == pytest.approx(
+                    [w.attribution for w in other.words], abs=1e-4
+                )
+                assert one.completeness_error == pytest.approx(
+                    other.completeness_error, abs=1e-4
+                )
+        for client in clients:
+            client.close()
+
+
+def test_another_class_is_explained_here_only(tiny_run, tiny_models):
+    of_each = {
+        target: explain(tiny_run[1], TEXTS[:1], target=target)[0]
+        for target in ("neg", "pos")
+    }
+    assert {k: e.label for k, e in of_each.items()} == {
+        "neg": "neg",
+        "pos": "pos",
+    }
+    assert sum(e.score for e in of_each.values()) == pytest.approx(1)
+    assert [w.attribution for w in of_each["neg"].words] == pytest.approx(
+        [-w.attribution for w in of_each["pos"].words], abs=1e-5
+    )
+    with pytest.raises(ValueError, match="one of 'neg', 'pos'. Received: 'po'"):
+        explain(tiny_run[0], TEXTS, target="po")
+    with pytest.raises(ValueError, match="`target` goes with a classifier"):
+        explain(tiny_models, TEXTS, target="pos")
+
+
+def test_what_cannot_explain_is_refused(make_classifier):
+    with pytest.raises(TypeError, match=r"Pass `\['good'\]`"):
+        explain(make_classifier(), "good")
+    with pytest.raises(TypeError, match="`model` must be a.*Received: 3"):
+        explain(3, ["good"])
+    assert explain(make_classifier(), []) == []

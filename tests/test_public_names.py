@@ -8,6 +8,7 @@ def test_every_public_name_loads():
         "Client",
         "Comparison",
         "Evaluation",
+        "Explanation",
         "LRCurve",
         "LRFinder",
         "LayerDecayAdamW",
@@ -23,6 +24,7 @@ def test_every_public_name_loads():
         "compare",
         "errors",
         "evaluate",
+        "explain",
         "export",
         "find_lr",
         "list_presets",
@@ -33,6 +35,7 @@ def test_every_public_name_loads():
         "score_file",
         "serve",
         "train",
+        "write_report",
     ]
     for name in kerassent.__all__:
         assert getattr(kerassent, name) is not None
@@ -41,8 +44,8 @@ def test_every_public_name_loads():
 def test_no_module_hides_a_public_function():
     """`kerassent.export` must stay the function once all is imported."""
     for name in (
-        *("calibrate", "compare", "evaluate", "export", "find_lr"),
-        *("predict", "serve", "train"),
+        *("calibrate", "compare", "evaluate", "explain", "export", "find_lr"),
+        *("predict", "serve", "train", "write_report"),
     ):
         assert callable(getattr(kerassent, name))
         assert type(getattr(kerassent, name)).__name__ == "function"

@@ -7,6 +7,7 @@ import pytest
 from kerassent import rate_search
 from kerassent.classifier import SentimentClassifier
 from kerassent.evaluation import evaluate
+from kerassent.lr_curve import LRCurve
 from kerassent.rate_search import look_for_lr
 from kerassent.reviews import Reviews
 from kerassent.run_record import check_output, read_info
@@ -31,6 +32,7 @@ def test_a_run_directory_has_what_the_design_says(run):
         "metadata.json",
         "model.weights.h5",
         "preprocessor.json",
+        "step_losses.csv",
         "task.json",
         "task.weights.h5",
         "tokenizer.json",
@@ -133,12 +135,15 @@ def test_auto_takes_what_the_finder_suggests_and_says_why(
         **QUICK | {"epochs": 1, "max_lr": "auto"},
     )
     found = read_info(tmp_path / "run")["max_lr"]
+    kept = LRCurve.from_json((tmp_path / "run/lr_curve.json").read_text())
+    assert kept.learning_rates[0] == pytest.approx(start_lr)
     if end_lr == 1e-5:
         assert found == 5e-5
         assert "max_lr 5e-05, since none was found: the curve is" in caplog.text
         return
     reviews, _ = easy_reviews.split(test_size=0.1, seed=0)
     curve = look_for_lr(reviews, preset=str(tiny_preset), batch_size=16)
+    assert kept.losses == pytest.approx(curve.losses, rel=1e-5)
     assert found == pytest.approx(curve.suggestion, rel=1e-6)
     assert f"max_lr {found:.2g}: the middle of the longest fall" in caplog.text
     assert f"(steepest {curve.suggestions['steepest']:.2g}, " in caplog.text

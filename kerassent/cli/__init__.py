@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import evaluating, exporting, serving, training
+from kerassent.cli import evaluating, explaining, exporting, serving, training
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.predicting import predict
@@ -62,6 +62,7 @@ for command in (
     evaluating.compare,
     evaluating.calibrate,
     predict,
+    explaining.explain,
     exporting.export,
     exporting.inspect,
     serving.serve,

@@ -1,20 +1,15 @@
 """`kerassent evaluate`, `compare`, `calibrate`."""
 
+import contextlib
 import json
-import pathlib
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from kerassent import contract
 from kerassent.cli.reading import load, reviews_options
-from kerassent.cli.terminal import (
-    command_arguments,
-    print_tables,
-    start_tensorflow,
-)
+from kerassent.cli.reporting import write_html
+from kerassent.cli.terminal import print_tables, start_tensorflow
 
 
 @click.command()
@@ -49,6 +44,7 @@ def evaluate(
     Examples:
       kerassent evaluate runs/imdb test.xlsx --text Reviews --label Sentiment
       kerassent evaluate --url grpc://localhost:8500 --model-name imdb test.csv
+      kerassent evaluate runs/imdb test.csv --html report.html
     """
     if len(arguments) != (2 if url is None else 1):
         raise click.UsageError("Give a MODEL and a FILE, or --url and a FILE.")
@@ -56,53 +52,35 @@ def evaluate(
         raise click.UsageError("--url needs --model-name.")
     if url is None or url.startswith("grpc"):
         start_tensorflow()
-    from kerassent.client import Client
-    from kerassent.evaluation import evaluate as run
-    from kerassent.html_report.rendering import check_page_path
-    from kerassent.prediction import class_names_of
-
     if html is not None:
+        from kerassent.html_report.rendering import check_page_path
+
         check_page_path(html)
     elif train is not None:
         raise click.UsageError("--train needs --html.")
-    path, file = arguments[0], arguments[-1]
-    if url is None:
-        names = class_names_of(path)
-        evaluation = run(path, load(file, class_names=names, **reading))
-    else:
-        with Client(url, model_name=model_name or "") as client:
-            names = client.class_names
-            evaluation = run(client, load(file, class_names=names, **reading))
-    if html is not None:
-        checks = None
-        if train is not None:
-            from kerassent.data_checks import check_data
+    from kerassent.client import Client
+    from kerassent.evaluation import evaluate as run
+    from kerassent.prediction import class_names_of
 
-            del reading["drop_empty"]  # an empty text is a finding
-            checks = check_data(train, file, **reading)
-        _write_html(evaluation, html, None if url else path, checks)
+    path, file = arguments[0], arguments[-1]
+    with contextlib.ExitStack() as stack:
+        model: Any = path
+        names = class_names_of(path) if url is None else ()
+        if url is not None:
+            model = stack.enter_context(
+                Client(url, model_name=model_name or "")
+            )
+            names = model.class_names
+        reviews = load(file, class_names=names, **reading)
+        evaluation = run(model, reviews)
+        if html is not None:
+            write_html(evaluation, html, model, reviews, train, file, reading)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict()))
         return
     from kerassent.evaluation_view import evaluation_tables
 
     print_tables(*evaluation_tables(evaluation))
-
-
-def _write_html(
-    evaluation: Any, html: str, path: str | None, data_checks: Any
-) -> None:
-    from kerassent.html_report import write_report
-
-    trained = path is not None and pathlib.Path(path, contract.TRAIN_INFO)
-    write_report(
-        evaluation,
-        html,
-        run=path if trained and trained.is_file() else None,
-        data_checks=data_checks,
-        command=shlex.join(["kerassent", *command_arguments()]),
-    )
-    click.echo(f"Wrote {html}", err=True)
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """The worst mistakes, each as a card with its text."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from kerassent.contract import Explanation
 from kerassent.evaluation import Evaluation
 from kerassent.evaluation_parts import Mistake
-from kerassent.html_report.highlighting import Piece, pieces
+from kerassent.highlighting import Piece, pieces, shown
 from kerassent.html_report.wording import count
 
 MOST_SHOWN: Final = 20
@@ -15,6 +16,8 @@ MOST_SHOWN: Final = 20
 # and how few more are worth no question.
 _SHOWN: Final = 700
 _FEW_MORE: Final = 300
+# A review of nothing but lines would fill the page.
+_BLANK_LINES: Final = re.compile(r"(?:[^\S\n]*\n){3,}")
 
 
 @dataclass(frozen=True)
@@ -65,38 +68,45 @@ def mislabelled_cards(evaluation: Evaluation) -> list[Card]:
 
 
 def _card(mistake: Mistake, explanation: Explanation | None) -> Card:
-    found = pieces(mistake.text, explanation)
-    shown, rest = found, tuple[Piece, ...]()
+    found = tuple(_pieces(mistake.text, explanation))
+    begins, rest = found, tuple[Piece, ...]()
     if len(mistake.text) > _SHOWN + _FEW_MORE:
-        shown, rest = _split(found)
+        begins, rest = _split(found)
     missing = mistake.num_characters - len(mistake.text)
     return Card(
         mistake.row or f"review {count(mistake.index + 1)}",
         mistake,
-        shown,
+        begins,
         rest,
         f"{count(missing)} characters more" if missing > 0 else "",
         explanation is not None,
     )
 
 
+def _pieces(text: str, explanation: Explanation | None) -> Iterator[Piece]:
+    found = pieces(text, explanation) if explanation else [Piece(shown(text))]
+    for piece in found:
+        if piece.text:  # a word may be beyond the beginning of a long text
+            yield replace(piece, text=_BLANK_LINES.sub("\n\n", piece.text))
+
+
 def _split(
     found: Sequence[Piece],
 ) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """Cuts pieces in two, between words if there are any."""
-    shown: list[Piece] = []
+    begins: list[Piece] = []
     left = _SHOWN
     remaining: Iterator[Piece] = iter(found)
     for piece in remaining:
         if len(piece.text) <= left:
-            shown.append(piece)
+            begins.append(piece)
             left -= len(piece.text)
             continue
-        if piece.level and shown:  # not within a marked word
-            return tuple(shown), (piece, *remaining)
+        if piece.attribution is not None and begins:  # not within a marked word
+            return tuple(begins), (piece, *remaining)
         cut = max(piece.text.rfind(" ", 0, left + 1), 0) or left
         return (
-            (*shown, replace(piece, text=piece.text[:cut])),
+            (*begins, replace(piece, text=piece.text[:cut])),
             (replace(piece, text=piece.text[cut:]), *remaining),
         )
-    return tuple(shown), ()
+    return tuple(begins), ()

@@ -10,6 +10,7 @@ from typing import Any, Final
 import jinja2
 import markupsafe
 
+from kerassent.highlighting import highlight_style
 from kerassent.html_report.wording import percent
 from kerassent.version import __version__
 
@@ -27,7 +28,7 @@ def render(template: str, context: dict[str, Any], package: str) -> str:
     """
     loaders = [
         jinja2.PackageLoader(name)
-        for name in dict.fromkeys((package, __package__))
+        for name in dict.fromkeys((package, __package__, "kerassent"))
     ]
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
@@ -36,12 +37,12 @@ def render(template: str, context: dict[str, Any], package: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = environment.get_template("report.css").render()
+    style = environment.get_template("report.css").render() + highlight_style()
     digest = hashlib.sha256(style.encode()).digest()
     page = environment.get_template(template).render(
         context,
         # The style sheet is the package's own, never a user's.
-        style=markupsafe.Markup(style),
+        style=markupsafe.Markup(style),  # noqa: S704
         style_hash=f"sha256-{base64.b64encode(digest).decode()}",
         version=__version__,
         percent=percent,

@@ -9,6 +9,7 @@ import tensorflow_text  # noqa: F401  registers the ops that the graph holds
 
 from kerassent import contract
 from kerassent.errors import ExportError
+from kerassent.explanation import explain_in_parts
 from kerassent.saved_model.publish import versions
 from kerassent.text_windows import predict_by_length
 
@@ -38,6 +39,7 @@ class ExportedModel:
             )
         self._loaded = loaded  # the signature holds its variables weakly
         self._serve = serve
+        self._explain = loaded.signatures[contract.EXPLAIN_SIGNATURE]
         self.class_names = self._names()
 
     def predict_proba(
@@ -60,6 +62,19 @@ class ExportedModel:
             ].numpy(),
             num_classes=len(self.class_names),
             batch_size=batch_size,
+        )
+
+    def explain(
+        self, texts: Iterable[str | bytes]
+    ) -> list[contract.Explanation]:
+        """Returns which words moved the answer to each text, in order.
+
+        Args:
+            texts: The texts.
+        """
+        return explain_in_parts(
+            lambda batch: self._explain(**{contract.TEXT: batch}),
+            contract.encode_texts(texts),
         )
 
     def _names(self) -> tuple[str, ...]:

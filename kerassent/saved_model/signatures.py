@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from kerassent import contract
-from kerassent.explanation import Explainer, explain_each
+from kerassent.explanation import Explainer, explain_outputs
 from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
 from kerassent.forward import Precision
@@ -82,14 +82,9 @@ class ServingModule(tf.Module):
             }
 
         def explain(text: Any) -> dict[str, Any]:
-            found = explain_each(explainer, text)
-            return answer(softmax(found.logits)) | {
-                contract.WORDS: found.words,
-                contract.STARTS: found.starts,
-                contract.ENDS: found.ends,
-                contract.ATTRIBUTIONS: found.attributions,
-                contract.COMPLETENESS_ERROR: found.completeness_error,
-            }
+            return explain_outputs(
+                explainer, text, class_names, classifier.temperature
+            )
 
         self._functions = {
             contract.PREDICT_SIGNATURE: _traced(serve, contract.TEXT),

@@ -121,7 +121,7 @@ def test_it_is_accessible(browser, axe, reports, name, dark):
 def test_hostile_reviews_are_shown_as_they_are(browser, reports):
     page = browser.open(reports("hostile").as_uri())
     shown = page.run(
-        "[...document.querySelectorAll('.card blockquote')]"
+        "[...document.querySelectorAll('.card .highlighted')]"
         ".map(q => q.textContent)"
     )
     assert (
@@ -130,7 +130,7 @@ def test_hostile_reviews_are_shown_as_they_are(browser, reports):
     )
     assert "{{ 7*7 }} {% raw %} <!-- -->" in shown
     directions = page.run(
-        "[...document.querySelectorAll('.card blockquote')]"
+        "[...document.querySelectorAll('.card .highlighted')]"
         ".map(q => getComputedStyle(q).direction)"
     )
     arabic = next(i for i, text in enumerate(shown) if "مرحبا" in text)

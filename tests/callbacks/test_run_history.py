@@ -222,6 +222,17 @@ def test_without_a_number_of_steps_there_are_rows_but_no_points(
     assert [len(values) for values in history.step_losses.values()] == [0] * 3
 
 
+def test_steps_are_written_as_they_are(model, fit, history, tmp_path):
+    fit(model, OneCycle(0.1), history, epochs=2)
+    history.write_step_losses(tmp_path / "steps.csv")
+    rows = read(tmp_path / "steps.csv")
+    steps = history.step_losses
+    assert list(rows[0]) == ["epoch", "loss", "learning_rate"]
+    for name, values in steps.items():
+        assert [float(row[name]) for row in rows] == values.tolist()
+    assert len(rows) > 2
+
+
 def test_its_state_is_plain(model, fit, history):
     fit(model, history, epochs=2)
     state = history.get_state()

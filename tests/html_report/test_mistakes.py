@@ -3,54 +3,12 @@ from dataclasses import replace
 import pytest
 
 from kerassent.contract import Explanation, Word
-from kerassent.html_report.highlighting import Piece, pieces
+from kerassent.highlighting import Piece
 from kerassent.html_report.mistakes import mislabelled_cards, mistake_cards
 
 
 def explanation(*words):
     return Explanation("pos", 0.9, tuple(Word(*word) for word in words), 0.0)
-
-
-def test_words_are_where_their_bytes_are():
-    # é has two bytes, the flag eight.
-    text = "é 🇩🇪 good bad"
-    found = pieces(
-        text, explanation(("good", 12, 16, 2.0), ("bad", 17, 20, -1.0))
-    )
-    assert found == (
-        Piece("é 🇩🇪 "),
-        Piece("good", 4, True),
-        Piece(" "),
-        Piece("bad", 3, False),
-    )
-
-
-def test_strength_has_four_levels_and_the_weakest_words_none():
-    strengths = [1.0, 0.76, 0.74, 0.5, 0.26, 0.24, 0.1, 0.09, -0.3]
-    text = "a" * len(strengths)
-    found = pieces(
-        text,
-        explanation(*(("a", i, i + 1, s) for i, s in enumerate(strengths))),
-    )
-    assert [piece.level for piece in found] == [4, 4, 3, 3, 2, 1, 1, 0, 2]
-    assert [piece.speaks_for for piece in found][-1] is False
-
-
-def test_the_text_stays_whatever_the_explanation_says():
-    text = "good and bad"
-    odd = explanation(
-        *(("x", 0, 4, 1.0), ("x", 2, 6, 1.0), ("x", 9, 99, 1.0)),
-        ("x", 9, 12, 1.0),
-    )
-    assert "".join(piece.text for piece in pieces(text, odd)) == text
-    assert pieces(text, None) == (Piece(text),)
-    zeros = explanation(("good", 0, 4, 0.0))
-    assert pieces(text, zeros) == (Piece(text),)
-
-
-def test_empty_lines_are_few():
-    (piece,) = pieces("a\n \n\n\t\n" + "\n" * 900 + "b\n\nc", None)
-    assert piece.text == "a\n\nb\n\nc"
 
 
 @pytest.fixture
@@ -65,6 +23,22 @@ def card_of(made_evaluation, with_mistakes):
 
 def joined(found):
     return "".join(piece.text for piece in found)
+
+
+def test_words_are_marked_for_and_against(card_of):
+    text = "é good\nbad"
+    words = (("good", 3, 7, 2.0), ("bad", 8, 11, -1.1), ("x", 99, 105, 1.0))
+    assert card_of(text, explanation(*words)).shown == (
+        Piece("é "),
+        Piece("good", 2.0, 4),
+        Piece("\n"),
+        Piece("bad", -1.1, -3),
+    )
+
+
+def test_empty_lines_are_few(card_of):
+    card = card_of("a\n \n\n\t\n" + "\n" * 900 + "b\n\nc")
+    assert joined(card.shown) == "a\n\nb\n\nc"
 
 
 def test_a_short_text_is_shown_whole(card_of):
@@ -87,14 +61,14 @@ def test_a_long_text_is_folded_before_a_marked_word(card_of):
     text = "a " * 345 + "b" * 400
     card = card_of(text, explanation(("b", 690, 1090, 1.0)))
     assert joined(card.shown) == "a " * 345
-    assert card.rest == (Piece("b" * 400, 4, True),)
+    assert card.rest == (Piece("b" * 400, 1.0, 4),)
     assert card.explained
 
 
 def test_a_word_longer_than_all_is_cut(card_of):
     card = card_of("b" * 1500, explanation(("b", 0, 1500, 1.0)))
-    assert card.shown == (Piece("b" * 700, 4, True),)
-    assert card.rest == (Piece("b" * 800, 4, True),)
+    assert card.shown == (Piece("b" * 700, 1.0, 4),)
+    assert card.rest == (Piece("b" * 800, 1.0, 4),)
 
 
 def test_it_says_what_is_missing(made_evaluation, with_mistakes):

@@ -1,0 +1,123 @@
+"""`kerassent explain`."""
+
+import contextlib
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from kerassent.cli.terminal import start_tensorflow
+from kerassent.contract import Explanation
+
+
+@click.command()
+@click.argument("arguments", metavar="[MODEL] TEXT...", nargs=-1)
+@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
+@click.option("--model-name", help="With --url: the model's name there.")
+@click.option(
+    "--target",
+    metavar="CLASS",
+    help="Explain this class instead of the label; a run's only.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+@click.option(
+    "--html", metavar="FILE", help="Write a page with the words coloured."
+)
+def explain(
+    arguments: Sequence[str],
+    url: str | None,
+    model_name: str | None,
+    target: str | None,
+    as_json: bool,
+    html: str | None,
+) -> None:
+    """Which words moved the answer of a run, an export, or a server.
+
+    MODEL is a run or an export; with --url there is none.
+
+    \b
+    Examples:
+      kerassent explain runs/imdb "A wonderful film."
+      kerassent explain --url grpc://localhost:8500 --model-name imdb "Dull."
+    """
+    from kerassent.prediction import explain as run
+
+    if html is not None and not pathlib.Path(html).absolute().parent.is_dir():
+        raise click.UsageError(
+            f"--html: there is no directory {str(pathlib.Path(html).parent)!r}."
+        )
+    texts = list(arguments)
+    with _opened(texts, url, model_name) as model:
+        explanations = run(model, texts, target=target)
+    if html is not None:
+        _write_page(pathlib.Path(html), texts, explanations)
+    for text, explanation in zip(texts, explanations, strict=True):
+        if as_json:
+            click.echo(json.dumps({"text": text, **asdict(explanation)}))
+        elif html is None:
+            _show(text, explanation)
+
+
+@contextlib.contextmanager
+def _opened(
+    texts: list[str], url: str | None, model_name: str | None
+) -> Iterator[Any]:
+    """Yields what to ask, taking its path from the texts if it is there."""
+    if url is None:
+        if len(texts) < 2:
+            raise click.UsageError(
+                "Give a MODEL and a TEXT, or --url and a TEXT."
+            )
+        start_tensorflow()
+        yield texts.pop(0)
+        return
+    from kerassent.client import Client
+
+    if model_name is None or not texts:
+        raise click.UsageError("--url needs --model-name and a TEXT.")
+    if url.startswith("grpc"):
+        start_tensorflow()  # the gRPC stubs import it
+    with Client(url, model_name=model_name) as client:
+        yield client
+
+
+def _show(text: str, explanation: Explanation) -> None:
+    """Shows a text's answer, its words in colour, and the strongest's names."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from kerassent.highlighting import highlighted_line, shown, strongest
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        Text(f"{shown(explanation.label)}  {explanation.score:.4f}", "bold")
+    )
+    console.print(highlighted_line(text, explanation))
+    for what, sign in (("for", 1), ("against", -1)):
+        words = strongest(explanation, sign=sign)
+        if words:
+            console.print(
+                Text(
+                    f"  {what}: "
+                    + ", ".join(
+                        f"{shown(word.text)} {word.attribution:+.2f}"
+                        for word in words
+                    )
+                )
+            )
+
+
+def _write_page(
+    path: pathlib.Path, texts: Sequence[str], explanations: list[Explanation]
+) -> None:
+    """Writes a page of HTML whole or not at all."""
+    from kerassent.highlighting import explanation_page
+
+    page = explanation_page(texts, explanations)
+    beside = path.with_name(f".writing-{path.name}")
+    beside.write_text(page, "utf-8")
+    beside.rename(path)
+    click.echo(f"wrote {path}", err=True)
