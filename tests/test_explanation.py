@@ -21,13 +21,22 @@ def made(forward, classifier, target=None):
 
 
 @pytest.fixture(scope="module")
-def forward(tiny_run):
-    return FlatForward(FlatWeights(tiny_run[0]))
+def classifier(make_classifier):
+    classifier = make_classifier(seed=1)
+    random = np.random.default_rng(1)
+    for variable in classifier.trainable_variables:
+        variable.assign_add(random.normal(0, 0.2, variable.shape))
+    return classifier
 
 
 @pytest.fixture(scope="module")
-def explained(tiny_run, forward):
-    return tiny_run[0], made(forward, tiny_run[0])
+def forward(classifier):
+    return FlatForward(FlatWeights(classifier))
+
+
+@pytest.fixture(scope="module")
+def explained(classifier, forward):
+    return classifier, made(forward, classifier)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +90,7 @@ def test_the_error_is_what_the_sum_misses_of_the_change(explained, found):
         total = found.attributions.numpy()[row].sum()
         assert error == pytest.approx(total - change.numpy(), abs=2e-5)
         assert abs(error) < max(0.01 * abs(change), 0.002)
-    assert abs(found.attributions.numpy()[0].sum()) > 0.5
+    assert abs(found.attributions.numpy()[0].sum()) > 0.1
 
 
 def test_attributions_are_integrals_of_slopes(explained, forward):
@@ -105,9 +114,9 @@ def test_attributions_are_integrals_of_slopes(explained, forward):
             margins.append((read[:, label] - read[:, other]).astype(float))
         slopes = (margins[0] - margins[1]) / (2 * step * weights)
         assert found.attributions.numpy()[0, word] == pytest.approx(
-            slopes.mean(), abs=0.01
+            slopes.mean(), abs=0.003
         )
-    assert np.abs(found.attributions.numpy()[0]).max() > 0.1
+    assert np.abs(found.attributions.numpy()[0]).max() > 0.03
 
 
 def test_the_other_class_has_the_opposite(explained, forward, found):
@@ -158,7 +167,7 @@ def test_finer_rules_are_tried_until_it_is_exact(
         monkeypatch.setattr(explanation, "_TOLERATED", tolerated)
         found = made(forward, classifier)(texts)
         errors.append(np.abs(found.completeness_error.numpy()))
-    assert (errors[1] < errors[0] / 20).all()
+    assert (errors[1] < errors[0] / 5).all()
 
 
 def test_what_is_read_at_once_changes_nothing(
