@@ -24,7 +24,7 @@ def test_the_knee_is_what_the_server_can_do(
     def measure():
         seen.clear()
         return run_sweep(
-            connections, TEXTS, seconds=1, warmup=0.2, say=seen.append
+            connections, TEXTS, seconds=0.7, warmup=0.2, say=seen.append
         )
 
     found = undisturbed(measure, tolerated=0.05)
@@ -82,9 +82,7 @@ def test_a_rate_with_failures_is_not_sustained(timed, connections):
     assert found.steps[0].problem.endswith("% failed")
 
 
-def test_a_server_that_answers_nothing_is_an_error(
-    timed, connections
-):
+def test_a_server_that_answers_nothing_is_an_error(timed, connections):
     def serve(number):
         time.sleep(0.01)
         return STATUS if number else None
