@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,11 +14,7 @@ TEXTS = ["Good films, badly \u00e9 go\x00od", "", "tea", "good " * 40]
 
 def made(forward, classifier, target=None):
     explainer = Explainer(forward, classifier.preprocessor, target)
-    return tf.function(
-        lambda text: explain_each(explainer, text),
-        input_signature=[tf.TensorSpec([None], tf.string)],
-        autograph=False,
-    )
+    return lambda text: explain_each(explainer, text)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +23,8 @@ def classifier(make_classifier):
     random = np.random.default_rng(1)
     for variable in classifier.trainable_variables:
         variable.assign_add(random.normal(0, 0.2, variable.shape))
+    # Of so few units ReLU has kinks that no rule gets over.
+    classifier.pooled_dense.activation = keras.activations.tanh
     return classifier
 
 
@@ -36,7 +35,11 @@ def forward(classifier):
 
 @pytest.fixture(scope="module")
 def explained(classifier, forward):
-    return classifier, made(forward, classifier)
+    return classifier, tf.function(
+        made(forward, classifier),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +170,7 @@ def test_finer_rules_are_tried_until_it_is_exact(
         monkeypatch.setattr(explanation, "_TOLERATED", tolerated)
         found = made(forward, classifier)(texts)
         errors.append(np.abs(found.completeness_error.numpy()))
-    assert (errors[1] < errors[0] / 5).all()
+    assert (errors[1] < errors[0] / 20).all()
 
 
 def test_what_is_read_at_once_changes_nothing(

@@ -306,8 +306,16 @@ class EmbeddingGradients:
         self._mask = tf.gather(
             self._weights.token_table, vocabulary.index("[MASK]")
         )
+        hidden = self._mask.shape[0]
         self._slopes = tf.function(
-            self._traced_slopes, autograph=False, reduce_retracing=True
+            self._traced_slopes,
+            input_signature=[
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([hidden], tf.float32),
+                tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([], tf.int32),
+            ],
+            autograph=False,
         )
 
     def integrated(
@@ -329,7 +337,10 @@ class EmbeddingGradients:
         [ids] = self._preprocessor.tokens(tf.constant([text]))
         words = self._place(tf.constant(text)).words.numpy()
         slopes = self._slopes(
-            ids, baseline, tf.constant(parts, tf.float32), label
+            ids,
+            baseline,
+            tf.constant(parts, tf.float32),
+            tf.constant(label, tf.int32),
         )
         return np.bincount(words, slopes.numpy().mean(0)[1:-1])
 
