@@ -8,8 +8,15 @@ from kerassent.comparison import Comparison
 from kerassent.contract import Explanation
 from kerassent.data_checks import DataChecks
 from kerassent.evaluation import Evaluation
-from kerassent.html_report import figures, mistakes, pictures, run_pages
+from kerassent.html_report import figures, mistakes, pictures
+from kerassent.html_report.curve_pictures import curve_charts
 from kerassent.html_report.rendering import render, write_page
+from kerassent.html_report.run_facts import (
+    machine_text,
+    run_facts,
+    versions_text,
+)
+from kerassent.html_report.run_pictures import run_charts
 from kerassent.html_report.verdict import compared, judge
 from kerassent.html_report.wording import count, plural
 
@@ -124,8 +131,8 @@ def report_html(
         "cards": mistakes.mistake_cards(evaluation, explanations),
         "mislabelled": mistakes.mislabelled_cards(evaluation),
         "explained": any(each is not None for each in explanations),
-        "training_charts": run_pages.run_charts(run) if run else [],
-        "training_facts": run_pages.run_facts(run) if run else [],
+        "training_charts": run_charts(run) if run else [],
+        "training_facts": run_facts(run) if run else [],
         "comparison": comparison,
         "compared": comparison and compared(comparison),
         "comparison_table": comparison and figures.comparison_table(comparison),
@@ -143,7 +150,7 @@ def _charted(evaluation: Evaluation) -> Iterator[tuple[str, str, list[Any]]]:
         "curves",
         "Curves",
         [
-            *pictures.curve_charts(evaluation),
+            *curve_charts(evaluation),
             pictures.length_chart(evaluation),
         ],
     )
@@ -184,7 +191,7 @@ def _provenance(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("data", provenance.data),
         ("SHA-256 of the data", provenance.data_sha256),
         ("finished", provenance.when),
-        ("machine", run_pages.machine_text(provenance.machine)),
-        ("versions", run_pages.versions_text(provenance.versions)),
+        ("machine", machine_text(provenance.machine)),
+        ("versions", versions_text(provenance.versions)),
     ]
     return [(name, value) for name, value in facts if value]

@@ -1,108 +1,18 @@
 """An evaluation as charts."""
 
-from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from kerassent.evaluation import Evaluation
-from kerassent.evaluation_parts import ClassCurves
-from kerassent.html_report.charts import (
+from kerassent.html_report.axes import (
     Axis,
-    Chart,
-    Kind,
-    Series,
-    Table,
     linear_axis,
     named_axis,
+    share_axis,
 )
-from kerassent.html_report.wording import count, decimal, listed, percent
+from kerassent.html_report.charts import Chart, Series, Table
+from kerassent.html_report.wording import count, decimal, percent
 
-# More lines than that can't be told apart.
-_MOST_LINES: Final = 5
 _MOST_ROWS: Final = 21
-
-_SHARE_TICKS: Final = tuple((t / 4, f"{25 * t}") for t in range(5))
-
-
-def curve_charts(evaluation: Evaluation) -> list[Chart]:
-    """Returns the ROC and the precision-recall curves.
-
-    Args:
-        evaluation: What `evaluate` returned.
-    """
-    roc = [each for each in evaluation.curves if each.roc]
-    ranked = [each for each in evaluation.curves if each.precision_recall]
-    charts = []
-    if roc:
-        charts.append(_roc_chart(roc, evaluation))
-    if ranked:
-        charts.append(_precision_recall_chart(ranked, evaluation))
-    return charts
-
-
-def _roc_chart(curves: Sequence[ClassCurves], evaluation: Evaluation) -> Chart:
-    shown = sorted(curves, key=lambda each: each.roc_auc or 0)[:_MOST_LINES]
-    return Chart(
-        "ROC curve",
-        "A curve for each class: the share of its reviews found, over the "
-        "share of others taken for it. Areas: "
-        + listed([f"{c.class_name} {decimal(c.roc_auc)}" for c in shown])
-        + ".",
-        _share_axis("others taken for it, %"),
-        _share_axis("found, %"),
-        (
-            Series("", (0, 1), (0, 1), "thin", 0),
-            *(
-                Series(
-                    f"{each.class_name} {decimal(each.roc_auc)}",
-                    [x for x, _ in each.roc],
-                    [y for _, y in each.roc],
-                    _line_kind(i),
-                    i + 1,
-                )
-                for i, each in enumerate(shown)
-            ),
-        ),
-        _curve_table(
-            "others taken for it",
-            [(each.class_name, each.roc) for each in shown],
-        ),
-        _left_out(curves, shown),
-    )
-
-
-def _precision_recall_chart(
-    curves: Sequence[ClassCurves], evaluation: Evaluation
-) -> Chart:
-    shown = sorted(curves, key=lambda each: each.average_precision or 0)
-    shown = shown[:_MOST_LINES]
-    return Chart(
-        "Precision and recall",
-        "A curve for each class: the share of answers that are right, over "
-        "the share of its reviews found. Areas: "
-        + listed(
-            [f"{c.class_name} {decimal(c.average_precision)}" for c in shown]
-        )
-        + ".",
-        _share_axis("recall, %"),
-        _share_axis("precision, %"),
-        tuple(
-            Series(
-                f"{each.class_name} {decimal(each.average_precision)}",
-                [x for x, _ in each.precision_recall],
-                [y for _, y in each.precision_recall],
-                _line_kind(i),
-                i + 1,
-            )
-            for i, each in enumerate(shown)
-        ),
-        _curve_table(
-            "recall",
-            [(each.class_name, each.precision_recall) for each in shown],
-        ),
-        _left_out(curves, shown),
-    )
 
 
 def reliability_chart(evaluation: Evaluation) -> Chart:
@@ -182,6 +92,17 @@ def score_chart(evaluation: Evaluation) -> Chart:
                 width=0.86 * width,
             ),
         ),
+        Table(
+            ("score", "reviews", "of all"),
+            tuple(
+                (
+                    f"{each.low:.2f} to {each.high:.2f}",
+                    count(each.num_reviews),
+                    percent(share),
+                )
+                for each, share in zip(bins, shares, strict=True)
+            ),
+        ),
     )
 
 
@@ -200,7 +121,7 @@ def abstaining_chart(evaluation: Evaluation) -> Chart:
         "Accuracy of the answers over the share of reviews that are answered: "
         f"{percent(rights[0])} if all are, {percent(rights[-1])} if "
         f"{percent(shares[-1])} are.",
-        _share_axis("answered, %"),
+        share_axis("answered, %"),
         _percent_axis("right, %", low),
         (
             Series("", shares, rights, "line", 1),
@@ -274,10 +195,6 @@ def length_chart(evaluation: Evaluation) -> Chart:
     )
 
 
-def _share_axis(label: str) -> Axis:
-    return Axis(label, 0.0, 1.0, _SHARE_TICKS)
-
-
 def _percent_axis(label: str, low: float) -> Axis:
     """Returns an axis from a share to 1, with numbers in percent."""
     inner = linear_axis(label, 100 * low, 100.0)
@@ -287,37 +204,6 @@ def _percent_axis(label: str, low: float) -> Axis:
         1.0,
         tuple((value / 100, text) for value, text in inner.ticks),
     )
-
-
-def _line_kind(index: int) -> Kind:
-    return "dashed" if index % 2 else "line"
-
-
-def _curve_table(
-    x_name: str,
-    curves: Sequence[tuple[str, Sequence[tuple[float, float]]]],
-) -> Table:
-    """Returns curves at eleven places."""
-    at = np.linspace(0, 1, 11)
-    columns = [
-        np.interp(at, [x for x, _ in points], [y for _, y in points])
-        for _, points in curves
-    ]
-    return Table(
-        (x_name, *(name for name, _ in curves)),
-        tuple(
-            (percent(x), *(percent(float(column[i])) for column in columns))
-            for i, x in enumerate(at.tolist())
-        ),
-    )
-
-
-def _left_out(
-    curves: Sequence[ClassCurves], shown: Sequence[ClassCurves]
-) -> str:
-    if len(shown) == len(curves):
-        return ""
-    return f"The {len(shown)} weakest of {len(curves)} classes."
 
 
 def _short(number: int) -> str:

@@ -89,3 +89,16 @@ def listed(names: Sequence[str], most: int = 5) -> str:
         return f"{', '.join(names[:most])} and {len(names) - most:,} more"
     *before, last = names
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def rate(value: float) -> str:
+    """Returns a learning rate shortly: 2.1e-5.
+
+    Args:
+        value: Any.
+    """
+    if not math.isfinite(value):
+        return MISSING
+    digits, _, power = f"{value:.1e}".partition("e")
+    written = f"{digits.removesuffix('.0')}e{int(power)}"
+    return written.replace("-", "\u2212")

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from kerassent.html_report.charts import Axis, Chart, Series, linear_axis
+from kerassent.html_report.axes import Axis, linear_axis
+from kerassent.html_report.charts import Chart, Series
 from kerassent.load_test.results import LoadResult
 from kerassent.load_test.sweep import Sweep
 from kerassent.load_test.tables import knee_line

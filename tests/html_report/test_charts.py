@@ -3,14 +3,12 @@ import re
 import numpy as np
 import pytest
 
+from kerassent.html_report.axes import linear_axis, log_axis, named_axis
 from kerassent.html_report.charts import (
     PLOT_HEIGHT,
     PLOT_WIDTH,
     Chart,
     Series,
-    linear_axis,
-    log_axis,
-    named_axis,
 )
 
 

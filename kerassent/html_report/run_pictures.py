@@ -1,29 +1,21 @@
-"""What a run directory tells of the training: charts and facts."""
+"""How a run went, as charts."""
 
 import csv
 import math
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerassent import contract
-from kerassent.errors import PresetError
-from kerassent.html_report.charts import (
-    Axis,
-    Chart,
-    Series,
-    Table,
-    linear_axis,
-    log_axis,
-)
-from kerassent.html_report.wording import count, decimal, listed, percent
+from kerassent.html_report.axes import Axis, linear_axis, log_axis
+from kerassent.html_report.charts import Chart, Series, Table
+from kerassent.html_report.wording import decimal, percent, rate
 from kerassent.learning_curves import smooth_losses
 from kerassent.lr_curve import LRCurve
 from kerassent.lr_drawing import shown_range
-from kerassent.run_record import read_info
 
 Rows = Sequence[Mapping[str, float]]
 
@@ -48,87 +40,6 @@ def run_charts(run: str | os.PathLike[str]) -> list[Chart]:
     if curve is not None:
         charts.append(lr_chart(curve))
     return charts
-
-
-def run_facts(run: str | os.PathLike[str]) -> list[tuple[str, str]]:
-    """Returns with what a run was made, as names and values.
-
-    Args:
-        run: A run directory.
-
-    Raises:
-        PresetError: It is none.
-    """
-    if not pathlib.Path(run, contract.TRAIN_INFO).is_file():
-        raise PresetError(
-            f"There is no run of `train` at {os.fspath(run)!r}: it has no "
-            f"{contract.TRAIN_INFO}. Leave `run` out, and the page says "
-            "nothing of the training."
-        )
-    info = read_info(run)
-    return [(name, value) for name, value in _facts(info) if value]
-
-
-def _facts(info: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in (
-        "preset",
-        "epochs",
-        "batch_size",
-        "max_lr",
-        "seed",
-        "sequence_length",
-        "truncate",
-        "precision",
-    ):
-        if info.get(name) is not None:
-            value = info[name]
-            yield name, rate(value) if name == "max_lr" else str(value)
-    counts = info.get("num_reviews") or {}
-    yield (
-        "reviews",
-        listed([f"{count(n)} {part}" for part, n in counts.items()])
-        if counts
-        else "",
-    )
-    for name, value in (info.get("sha256") or {}).items():
-        yield f"SHA-256 of {name}", str(value or "")
-    yield "finished", str(info.get("finished", ""))
-    seconds = info.get("seconds")
-    yield "took", f"{seconds / 60:,.0f} minutes" if seconds else ""
-    yield "machine", machine_text(info.get("machine") or {})
-    yield "versions", versions_text(info.get("versions") or {})
-
-
-def machine_text(machine: Mapping[str, Any]) -> str:
-    """Returns what machine it was, in a line.
-
-    Args:
-        machine: As `run_record.machine` returns it.
-    """
-    parts = [str(machine[k]) for k in ("processor", "system") if machine.get(k)]
-    if machine.get("cores"):
-        parts.append(f"{machine['cores']} cores")
-    return ", ".join(parts)
-
-
-def versions_text(versions: Mapping[str, Any]) -> str:
-    """Returns versions in a line.
-
-    Args:
-        versions: By the name of what has them.
-    """
-    return ", ".join(f"{name} {value}" for name, value in versions.items())
-
-
-def rate(value: float) -> str:
-    """Returns a learning rate shortly: 2.1e-5.
-
-    Args:
-        value: Above 0.
-    """
-    digits, _, power = f"{value:.1e}".partition("e")
-    written = f"{digits.removesuffix('.0')}e{int(power)}"
-    return written.replace("-", "\u2212")
 
 
 def _loss_chart(epochs: Rows, steps: Rows) -> Chart:
@@ -206,6 +117,13 @@ def _rate_chart(steps: Rows) -> Chart:
             ((0.0, "0"), (peak / 2, rate(peak / 2)), (peak, rate(peak))),
         ),
         (Series("", [row["epoch"] for row in steps], rates, "line", 3),),
+        Table(
+            ("epochs", "learning rate"),
+            tuple(
+                (decimal(row["epoch"], 2), rate(row["learning_rate"]))
+                for row in steps[:: -(-len(steps) // 20)]
+            ),
+        ),
     )
 
 
