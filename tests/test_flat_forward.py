@@ -62,13 +62,29 @@ def test_bfloat16_is_near_and_its_logits_are_float32(
     assert weights.layers[0].attention_norm.gamma.dtype == tf.float32
 
 
-def test_a_text_alone_gets_the_same_logits(classifier, tokens, expected):
+# All, some and none are short.
+@pytest.mark.parametrize("short_tokens", [64, 7, 0])
+def test_a_text_alone_gets_the_same_logits(
+    short_tokens, classifier, tokens, expected, monkeypatch
+):
+    monkeypatch.setattr(flat_forward, "_SHORT_TOKENS", short_tokens)
     forward = FlatForward(FlatWeights(classifier))
+    logits = tf.function(forward.logits)
     for i in range(len(LENGTHS)):
-        alone = forward.logits(tokens[i : i + 1]).numpy()
+        alone = logits(tokens[i : i + 1]).numpy()
         assert alone == pytest.approx(expected[i : i + 1], abs=2e-6)
         one = forward.logits_of_one(forward.token_embeddings(tokens[i]))
         assert one.numpy() == pytest.approx(expected[i], abs=2e-6)
+
+
+def test_a_text_alone_in_bfloat16_gets_nearly_the_same(
+    classifier, tokens, expected
+):
+    forward = FlatForward(FlatWeights(classifier, "bfloat16"))
+    for i in range(len(LENGTHS)):
+        alone = forward.logits(tokens[i : i + 1])
+        assert alone.dtype == tf.float32
+        assert alone.numpy() == pytest.approx(expected[i : i + 1], abs=0.05)
 
 
 def test_no_texts_give_no_rows(classifier, tokens):
