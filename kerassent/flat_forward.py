@@ -28,6 +28,10 @@ _GROUP_TOKENS = 256
 # Attention of one group has too little work for all cores.
 _PARALLEL_GROUPS = 4
 
+# A text of so few tokens that is alone goes by kernels that take little time to
+# begin: Eigen's, which float64 has, in place of oneDNN's of float32.
+_SHORT_TOKENS = 64
+
 
 class _Texts(NamedTuple):
     """Where texts are in the flat tokens, shortest first.
@@ -36,11 +40,13 @@ class _Texts(NamedTuple):
         lengths: int32 `(num_texts,)`, ascending.
         splits: int32 `(num_texts + 1,)`, where each begins.
         groups: int32 `(num_groups + 1,)`, the first text of each group.
+        is_short: bool `()`, whether there is one text, and it is short.
     """
 
     lengths: Any
     splits: Any
     groups: Any
+    is_short: Any
 
 
 class _Readings(NamedTuple):
@@ -81,6 +87,13 @@ class FlatForward:
         self._dtype = weights.dtype
         self._heads = weights.heads
         self._hidden = weights.hidden
+        self._by_head = [-1, self._heads, self._hidden]
+        # (heads, hidden): which of the hidden are a head's.
+        self._parts = tf.repeat(
+            tf.eye(self._heads, dtype=self._dtype),
+            self._hidden // self._heads,
+            axis=1,
+        )
         self.num_classes = weights.num_classes
 
     def logits(self, tokens: tf.RaggedTensor) -> Any:
@@ -96,9 +109,9 @@ class FlatForward:
         order = tf.argsort(lengths, stable=True)
         tokens = tf.gather(tokens, order)
         texts = _grouped(tf.gather(lengths, order))
-        position = tf.range(tf.size(tokens.values))
-        position -= tf.repeat(texts.splits[:-1], texts.lengths)
-        found = self._encoded(self._embedded(tokens.values, position), texts)
+        position = tf.ragged.range(texts.lengths).values
+        x = self._embedded(tokens.values, position, texts)
+        found = self._encoded(x, texts)
         return tf.gather(found, tf.math.invert_permutation(order))
 
     def logits_by_reading(self, token_ids: Any, bias: Any) -> Any:
@@ -116,16 +129,17 @@ class FlatForward:
             float32 `(num_readings, num_classes)`.
         """
         size, width = tf.unstack(tf.shape(bias))
-        x = self._embedded(token_ids, tf.range(width))
-        return self._encoded(
-            tf.tile(x, [size, 1]), _Readings(size, width, bias)
-        )
+        readings = _Readings(size, width, bias)
+        x = self._embedded(token_ids, tf.range(width), readings)
+        return self._encoded(tf.tile(x, [size, 1]), readings)
 
-    def _embedded(self, token_ids: Any, position: Any) -> Any:
+    def _embedded(
+        self, token_ids: Any, position: Any, texts: _Texts | _Readings
+    ) -> Any:
         rows = tf.gather(self._weights.token_table, token_ids)
         x = tf.cast(rows, tf.float32)
         x += tf.gather(self._weights.position_table, position)
-        return _normalized(x, self._weights.embeddings_norm)
+        return _normalized(x, self._weights.embeddings_norm, texts)
 
     def _encoded(self, x: Any, texts: _Texts | _Readings) -> Any:
         firsts = (
@@ -143,13 +157,17 @@ class FlatForward:
             else:
                 context = self._context(layer.attention, read, texts)
             product = tf.matmul(context, layer.output_kernel)
-            x = _added(x, product, layer.output_bias, layer.attention_norm)
+            x = _added(
+                x, product, layer.output_bias, layer.attention_norm, texts
+            )
             inner = tf.matmul(self._as_product(x), layer.inner_kernel)
             # TensorFlow makes one kernel of the three where it can.
             inner = tf.nn.bias_add(inner, layer.inner_bias)
             inner = tf.nn.gelu(inner, approximate=False)
             product = tf.matmul(inner, layer.outer_kernel)
-            x = _added(x, product, layer.outer_bias, layer.feed_forward_norm)
+            x = _added(
+                x, product, layer.outer_bias, layer.feed_forward_norm, texts
+            )
         for kernel, bias, activation in self._weights.head:
             x = activation(tf.nn.bias_add(tf.matmul(x, kernel), bias))
         return x
@@ -181,7 +199,22 @@ class FlatForward:
             )
             return tf.boolean_mask(context, tf.reshape(inside, [-1]))
 
-        return _by_group(texts, alone, together, x.dtype, [None, self._hidden])
+        def one() -> Any:
+            heads = tf.split(tf.cast(projected, tf.float64), 3 * self._heads, 1)
+            q, k, v = (
+                tf.stack(heads[i * self._heads : (i + 1) * self._heads])
+                for i in range(3)
+            )
+            context = self._read(q, k, v, None)
+            context = tf.concat(tf.unstack(context, self._heads), 1)
+            return tf.cast(context, x.dtype)
+
+        shape = [None, self._hidden]
+        return tf.cond(
+            texts.is_short,
+            one,
+            lambda: _by_group(texts, alone, together, x.dtype, shape),
+        )
 
     def _attended(
         self, projected: Any, size: Any, width: Any, bias: Any
@@ -197,10 +230,7 @@ class FlatForward:
         shape = [size, width, 3, self._heads, self._hidden // self._heads]
         by_head = tf.transpose(tf.reshape(projected, shape), [2, 0, 3, 1, 4])
         q, k, v = tf.unstack(by_head)
-        context = tf.matmul(
-            self._shares(tf.matmul(q, k, transpose_b=True), bias), v
-        )
-        context = tf.transpose(context, [0, 2, 1, 3])
+        context = tf.transpose(self._read(q, k, v, bias), [0, 2, 1, 3])
         return tf.reshape(context, [size * width, self._hidden])
 
     def _first_context(
@@ -213,50 +243,54 @@ class FlatForward:
         """Returns what each text's [CLS] reads, `(num_texts, hidden)`."""
         cls = tf.gather(x, firsts)
         q = tf.nn.bias_add(tf.matmul(cls, layer.query_kernel), layer.query_bias)
-        size = tf.shape(cls)[0]
-        q = tf.reshape(q, [size, self._heads, self._hidden // self._heads])
-        # (num_texts, heads, hidden): what a token's vector is multiplied by.
-        q = tf.transpose(
-            tf.matmul(tf.transpose(q, [1, 0, 2]), layer.key_kernel), [1, 0, 2]
-        )
-
-        def read(queries: Any, tokens: Any, bias: Any) -> Any:
-            scores = tf.matmul(queries, tokens, transpose_b=True)
-            return tf.matmul(self._shares(scores, bias), tokens)
+        # Each head's part of a query or value, with zeros in the others' place.
+        q = tf.reshape(q[:, tf.newaxis] * self._parts, [-1, self._hidden])
+        # What a token's vector is multiplied by.
+        of_heads = tf.matmul(q, layer.key_kernel)
+        q = tf.reshape(of_heads, self._by_head)
 
         def alone(group: _Group) -> Any:
-            return read(
-                q[group.first : group.last],
-                x[tf.newaxis, group.begin : group.end],
-                None,
-            )
+            tokens = x[tf.newaxis, group.begin : group.end]
+            return self._read(q[group.first : group.last], tokens, tokens, None)
 
         def together(group: _Group, texts: _Texts) -> Any:
-            tokens, _, bias = _padded(texts, group)
-            return read(
+            place, _, bias = _padded(texts, group)
+            tokens = tf.gather(x, place)
+            return self._read(
                 q[group.first : group.last],
-                tf.gather(x, tokens),
+                tokens,
+                tokens,
                 bias[:, tf.newaxis, :],
             )
 
+        def one() -> Any:
+            return tf.reshape(self._read(of_heads, x, x, None), self._by_head)
+
         if isinstance(texts, _Readings):
             tokens = tf.reshape(x, [texts.size, texts.width, self._hidden])
-            mixed = read(q, tokens, texts.bias[:, tf.newaxis, :])
+            bias = texts.bias[:, tf.newaxis, :]
+            mixed = self._read(q, tokens, tokens, bias)
         else:
-            mixed = _by_group(
-                texts, alone, together, x.dtype, [None, *q.shape[1:]]
+            mixed = tf.cond(
+                texts.is_short,
+                one,
+                lambda: _by_group(
+                    texts, alone, together, x.dtype, [None, *q.shape[1:]]
+                ),
             )
-        context = tf.matmul(tf.transpose(mixed, [1, 0, 2]), layer.value_kernel)
-        context = tf.reshape(
-            tf.transpose(context, [1, 0, 2]), [size, self._hidden]
+        context = tf.matmul(
+            tf.reshape(mixed, [-1, self._hidden]), layer.value_kernel
         )
-        return tf.nn.bias_add(context, layer.value_bias)
+        context = tf.reshape(context, self._by_head) * self._parts
+        return tf.nn.bias_add(tf.reduce_sum(context, 1), layer.value_bias)
 
-    def _shares(self, scores: Any, bias: Any) -> Any:
-        scores = tf.cast(scores, tf.float32)
+    def _read(self, q: Any, k: Any, v: Any, bias: Any) -> Any:
+        scores = tf.matmul(q, k, transpose_b=True)
+        if scores.dtype.size < tf.float32.size:
+            scores = tf.cast(scores, tf.float32)
         if bias is not None:
             scores += bias
-        return tf.cast(tf.nn.softmax(scores), self._dtype)
+        return tf.matmul(tf.cast(tf.nn.softmax(scores), v.dtype), v)
 
     def _as_product(self, x: Any) -> Any:
         return x if x.dtype == self._dtype else tf.cast(x, self._dtype)
@@ -265,7 +299,9 @@ class FlatForward:
 def _grouped(lengths: Any) -> _Texts:
     splits = tf.concat([[0], tf.cumsum(lengths)], 0)
     _, _, sizes = tf.unique_with_counts(splits[:-1] // _GROUP_TOKENS)
-    return _Texts(lengths, splits, tf.concat([[0], tf.cumsum(sizes)], 0))
+    groups = tf.concat([[0], tf.cumsum(sizes)], 0)
+    is_short = (tf.size(lengths) == 1) & (splits[-1] <= _SHORT_TOKENS)
+    return _Texts(lengths, splits, groups, is_short)
 
 
 def _by_group(
@@ -323,14 +359,23 @@ def _padded(texts: _Texts, group: _Group) -> tuple[Any, Any, Any]:
     return tokens, inside, tf.where(inside, 0.0, NEVER)
 
 
-def _added(x: Any, product: Any, bias: Any, norm: Norm) -> Any:
+def _added(
+    x: Any, product: Any, bias: Any, norm: Norm, texts: _Texts | _Readings
+) -> Any:
     product = tf.nn.bias_add(tf.cast(product, tf.float32), bias)
-    return _normalized(x + product, norm)
+    return _normalized(x + product, norm, texts)
 
 
-def _normalized(x: Any, norm: Norm) -> Any:
-    # In this form TensorFlow makes one kernel of it where it can.
-    mean = tf.reduce_mean(x, -1, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
-    factor = tf.math.rsqrt(variance + norm.epsilon) * norm.gamma
-    return x * factor + (norm.beta - mean * factor)
+def _normalized(x: Any, norm: Norm, texts: _Texts | _Readings) -> Any:
+    # In this form, along the axis 1, TensorFlow makes one kernel of it where it
+    # can, which takes long to begin; along -1, which is the same, it does not.
+    def along(axis: int) -> Any:
+        mean = tf.reduce_mean(x, axis, keepdims=True)
+        squares = tf.math.squared_difference(x, mean)
+        variance = tf.reduce_mean(squares, axis, keepdims=True)
+        factor = tf.math.rsqrt(variance + norm.epsilon) * norm.gamma
+        return x * factor + (norm.beta - mean * factor)
+
+    if isinstance(texts, _Readings):
+        return along(-1)
+    return tf.cond(texts.is_short, lambda: along(-1), lambda: along(1))

@@ -14,7 +14,7 @@ Kept = Callable[[Any], Any]
 
 
 class Norm(NamedTuple):
-    """A layer normalization."""
+    """A layer normalization; a graph has its arrays wherever it is used."""
 
     gamma: Any
     beta: Any
@@ -38,8 +38,8 @@ class FirstProjections(NamedTuple):
 
     query_kernel: Any  # (hidden, hidden)
     query_bias: Any
-    key_kernel: Any  # (heads, size, hidden)
-    value_kernel: Any  # (heads, hidden, size)
+    key_kernel: Any  # (hidden of all heads, hidden)
+    value_kernel: Any  # (hidden, hidden of all heads)
     value_bias: Any
 
 
@@ -113,11 +113,7 @@ class FlatWeights:
         return self._kept(tf.cast(array, self.dtype))
 
     def _norm(self, norm: Any) -> Norm:
-        return Norm(
-            self._kept(_array(norm.gamma)),
-            self._kept(_array(norm.beta)),
-            norm.epsilon,
-        )
+        return Norm(_array(norm.gamma), _array(norm.beta), norm.epsilon)
 
     def _layer(self, layer: Any, *, is_last: bool) -> Layer:
         attention = layer._self_attention_layer
@@ -151,8 +147,8 @@ class FlatWeights:
         return FirstProjections(
             self._factor(q.reshape(self.hidden, -1)),
             self._factor(biases[0]),
-            self._factor(k.transpose(1, 2, 0)),
-            self._factor(v.transpose(1, 0, 2)),
+            self._factor(k.reshape(self.hidden, -1).T),
+            self._factor(v.reshape(self.hidden, -1)),
             self._factor(biases[2]),
         )
 

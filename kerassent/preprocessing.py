@@ -200,15 +200,22 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
         text = self.shortened(text)
         if self.clean_html:
             text = cleaned(text)
-        tokens = self._truncated(self.tokenizer(text))
-        ones = tf.ones([tokens.nrows(), 1], tf.int32)
-        return tf.concat(
-            [
-                ones * self.tokenizer.cls_token_id,
-                tokens,
-                ones * self.tokenizer.sep_token_id,
-            ],
-            axis=1,
+        tokens = self.tokenizer(text)
+        starts, ends = tokens.row_splits[:-1], tokens.row_splits[1:]
+        head, tail = self.kept_tokens
+        head_ends = tf.minimum(starts + head, ends)
+        tail_starts = tf.maximum(ends - tail, head_ends)
+        # [CLS] and [SEP] come after all tokens, to be gathered with them.
+        cls = tf.zeros_like(starts) + ends[-1:]
+        parts = tf.ragged.range(
+            _row_by_row(cls, starts, tail_starts, cls + 1),
+            _row_by_row(cls + 1, head_ends, ends, cls + 2),
+        )
+        special = [self.tokenizer.cls_token_id, self.tokenizer.sep_token_id]
+        return tf.RaggedTensor.from_row_splits(
+            tf.gather(tf.concat([tokens.values, special], 0), parts.values),
+            parts.row_splits[::4],
+            validate=False,
         )
 
     def width(self, longest: Any) -> Any:
@@ -246,10 +253,6 @@ class SentimentPreprocessor(keras_nlp.models.Preprocessor):
 
         return tf.cond(tf.reduce_any(is_long), of_all, lambda: text)
 
-    def _truncated(self, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
-        head, tail = self.kept_tokens
-        lengths = tf.cast(tokens.row_lengths(), tf.int32)
-        position = tf.ragged.range(lengths)
-        first_of_tail = tf.expand_dims(lengths - tail, 1)
-        kept = tf.logical_or(position < head, position >= first_of_tail)
-        return tf.ragged.boolean_mask(tokens, kept)
+
+def _row_by_row(*columns: Any) -> Any:
+    return tf.reshape(tf.stack(columns, 1), [-1])

@@ -64,10 +64,16 @@ def test_bfloat16_is_near_and_its_logits_are_float32(
     assert weights.layers[0].attention_norm.gamma.dtype == tf.float32
 
 
-def test_a_text_alone_gets_the_same_logits(classifier, tokens, expected):
+# All, some and none are short.
+@pytest.mark.parametrize("short_tokens", [64, 7, 0])
+def test_a_text_alone_gets_the_same_logits(
+    short_tokens, classifier, tokens, expected, monkeypatch
+):
+    monkeypatch.setattr(flat_forward, "_SHORT_TOKENS", short_tokens)
     forward = FlatForward(FlatWeights(classifier))
+    logits = tf.function(forward.logits)
     for i in range(len(LENGTHS)):
-        alone = forward.logits(tokens[i : i + 1]).numpy()
+        alone = logits(tokens[i : i + 1]).numpy()
         assert alone == pytest.approx(expected[i : i + 1], abs=2e-6)
         readings = tf.zeros([2, len(tokens[i])])
         for one in forward.logits_by_reading(tokens[i], readings).numpy():
@@ -83,6 +89,16 @@ def test_a_token_that_nobody_reads_is_like_padding(classifier, tokens):
     expected = logits(classifier, tf.tile(ids[None], [4, 1]), mask)
     assert found.numpy() == pytest.approx(expected.numpy(), abs=2e-6)
     assert np.ptp(expected.numpy()[:, 0]) > 1e-3
+
+
+def test_a_text_alone_in_bfloat16_gets_nearly_the_same(
+    classifier, tokens, expected
+):
+    forward = FlatForward(FlatWeights(classifier, "bfloat16"))
+    for i in range(len(LENGTHS)):
+        alone = forward.logits(tokens[i : i + 1])
+        assert alone.dtype == tf.float32
+        assert alone.numpy() == pytest.approx(expected[i : i + 1], abs=0.05)
 
 
 def test_no_texts_give_no_rows(classifier, tokens):

@@ -191,7 +191,9 @@ def _check_reproduces(
     exported = ExportedModel(directory)
     expected = classifier.predict_proba(_CHECKED_TEXTS)
     received = exported.predict_proba(_CHECKED_TEXTS)
-    difference = float(np.abs(expected - received).max())
+    # A short text alone takes a way of its own through the graph.
+    alone = [exported.predict_proba([text])[0] for text in _CHECKED_TEXTS]
+    difference = float(np.abs(expected - [received, alone]).max())
     if exported.class_names != classifier.class_names or not (
         difference <= tolerance
     ):

@@ -1,3 +1,4 @@
+import collections
 import re
 
 import numpy as np
@@ -34,11 +35,11 @@ def session(exported):
     with graph.as_default():
         model = tf.compat.v1.saved_model.load(opened, ["serve"], str(exported))
 
-    def ask(name, values):
+    def ask(name, values, **kwargs):
         signature = model.signature_def[name]
         [fed] = signature.inputs.values()
         fetched = {k: info.name for k, info in signature.outputs.items()}
-        return opened.run(fetched, {fed.name: values})
+        return opened.run(fetched, {fed.name: values}, **kwargs)
 
     ask.signatures = model.signature_def
     yield ask
@@ -192,3 +193,37 @@ def test_batching_parameters_are_tensorflow_servings(exported):
         "num_batch_threads",
     ]
     assert len(found) == len(text.splitlines())
+
+
+def kernels(session, texts):
+    """How often each kernel runs, by TensorFlow's own profile."""
+    metadata = tf.compat.v1.RunMetadata()
+    options = tf.compat.v1.RunOptions(
+        trace_level=tf.compat.v1.RunOptions.SOFTWARE_TRACE,
+        output_partition_graphs=True,
+    )
+    session("serving_default", texts, options=options, run_metadata=metadata)
+    kernel_of = {
+        node.name: node.op
+        for graph in metadata.partition_graphs
+        for node in graph.node
+    }
+    return collections.Counter(
+        kernel_of.get(node.node_name)
+        for device in metadata.step_stats.dev_stats
+        for node in device.node_stats
+    )
+
+
+def test_a_batch_has_fused_kernels_and_a_short_text_few_small_ones(session):
+    """TensorFlow knows by an op's form what to fuse, and can forget it."""
+    batch = kernels(session, as_bytes(TEXTS))
+    if not any(str(kernel).startswith("_Mkl") for kernel in batch):
+        pytest.skip("This TensorFlow has no oneDNN.")
+    assert batch["_MklLayerNorm"] == 5
+    fused = batch["_MklNativeFusedMatMul"]
+    assert fused >= 4
+    short = kernels(session, as_bytes(TEXTS[:1]))
+    assert short["_MklNativeFusedMatMul"] == fused
+    assert short["_MklLayerNorm"] == short["_MklTranspose"] == 0
+    assert short.total() < 400
