@@ -115,7 +115,9 @@ class Explainer:
         tokens = self._place(text)
         ids = tf.concat([self._cls, tokens.ids, self._sep], 0)
         without, logits = tf.unstack(
-            self._read(ids, tf.constant([NEVER, 0.0]))[0]
+            self._forward.logits_by_reading(
+                ids, _of_words(ids, tf.constant([NEVER, 0.0]))
+            )
         )
         label, other = self._compared(logits)
         change = (logits[label] - logits[other]) - (
@@ -153,32 +155,29 @@ class Explainer:
         others = tf.where(is_label, logits.dtype.min, logits)
         return label, tf.argmax(others, output_type=tf.int32)
 
-    def _read(self, ids: Any, log_weights: Any) -> tuple[Any, Any, Any]:
-        """Returns logits of a text whose words have these weights, and a tape.
+    def _slopes(
+        self, ids: Any, label: Any, other: Any, log_weights: Any
+    ) -> Any:
+        """Returns the margin's, for the logarithm of each token's weight.
 
         Args:
-            ids: The tokens from [CLS] to [SEP], which keep their weight.
-            log_weights: `(num_readings,)`.
+            ids: The tokens from [CLS] to [SEP].
+            label: The class that is explained.
+            other: The one it is compared with.
+            log_weights: `(num_readings,)`, what the words' weights are.
 
         Returns:
-            `(num_readings, num_classes)`; the logarithms of the weights, which
-            they have gradients for, `(num_readings, num_tokens)`; the tape.
+            `(num_readings, num_tokens - 2)`.
         """
-        is_word = tf.pad(tf.ones(tf.shape(ids) - 2), [[1, 1]])
-        bias = log_weights[:, tf.newaxis] * is_word
+        bias = _of_words(ids, log_weights)
         with tf.GradientTape() as tape:
             tape.watch(bias)
             logits = self._forward.logits_by_reading(ids, bias)
-        return logits, bias, tape
-
-    def _slopes(self, ids: Any, label: Any, other: Any, weights: Any) -> Any:
-        """Returns the margin's, for the logarithm of each token's weight."""
-        logits, bias, tape = self._read(ids, weights)
-        with tape:
-            margins = tf.gather(logits, label, axis=1) - tf.gather(
-                logits, other, axis=1
-            )
-        return tape.gradient(margins, bias)[:, 1:-1]
+        margin = tf.one_hot([label], self.num_classes) - tf.one_hot(
+            [other], self.num_classes
+        )
+        of_each = tf.broadcast_to(margin, tf.shape(logits))
+        return tape.gradient(logits, bias, of_each)[:, 1:-1]
 
     def _integrated(self, ids: Any, label: Any, other: Any, change: Any) -> Any:
         """Returns what each token adds, `(num_tokens - 2,)`."""
@@ -213,6 +212,20 @@ class Explainer:
             parallel_iterations=1,
         )
         return by_token
+
+
+def _of_words(ids: Any, log_weights: Any) -> Any:
+    """Returns log weights of tokens, of which [CLS] and [SEP] keep theirs.
+
+    Args:
+        ids: The tokens.
+        log_weights: `(num_readings,)`, the words'.
+
+    Returns:
+        `(num_readings, num_tokens)`.
+    """
+    is_word = tf.pad(tf.ones(tf.shape(ids) - 2), [[1, 1]])
+    return log_weights[:, tf.newaxis] * is_word
 
 
 def explain_each(explainer: Explainer, text: tf.Tensor) -> Explained:

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,21 +14,32 @@ TEXTS = ["Good films, badly \u00e9 go\x00od", "", "tea", "good " * 40]
 
 def made(forward, classifier, target=None):
     explainer = Explainer(forward, classifier.preprocessor, target)
-    return tf.function(
-        lambda text: explain_each(explainer, text),
+    return lambda text: explain_each(explainer, text)
+
+
+@pytest.fixture(scope="module")
+def classifier(make_classifier):
+    classifier = make_classifier(seed=1)
+    random = np.random.default_rng(1)
+    for variable in classifier.trainable_variables:
+        variable.assign_add(random.normal(0, 0.2, variable.shape))
+    # Of so few units ReLU has kinks that no rule gets over.
+    classifier.pooled_dense.activation = keras.activations.tanh
+    return classifier
+
+
+@pytest.fixture(scope="module")
+def forward(classifier):
+    return FlatForward(FlatWeights(classifier))
+
+
+@pytest.fixture(scope="module")
+def explained(classifier, forward):
+    return classifier, tf.function(
+        made(forward, classifier),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )
-
-
-@pytest.fixture(scope="module")
-def forward(tiny_run):
-    return FlatForward(FlatWeights(tiny_run[0]))
-
-
-@pytest.fixture(scope="module")
-def explained(tiny_run, forward):
-    return tiny_run[0], made(forward, tiny_run[0])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +93,7 @@ def test_the_error_is_what_the_sum_misses_of_the_change(explained, found):
         total = found.attributions.numpy()[row].sum()
         assert error == pytest.approx(total - change.numpy(), abs=2e-5)
         assert abs(error) < max(0.01 * abs(change), 0.002)
-    assert abs(found.attributions.numpy()[0].sum()) > 0.5
+    assert abs(found.attributions.numpy()[0].sum()) > 0.1
 
 
 def test_attributions_are_integrals_of_slopes(explained, forward):
@@ -105,9 +117,9 @@ def test_attributions_are_integrals_of_slopes(explained, forward):
             margins.append((read[:, label] - read[:, other]).astype(float))
         slopes = (margins[0] - margins[1]) / (2 * step * weights)
         assert found.attributions.numpy()[0, word] == pytest.approx(
-            slopes.mean(), abs=0.01
+            slopes.mean(), abs=0.003
         )
-    assert np.abs(found.attributions.numpy()[0]).max() > 0.1
+    assert np.abs(found.attributions.numpy()[0]).max() > 0.03
 
 
 def test_the_other_class_has_the_opposite(explained, forward, found):

@@ -21,11 +21,15 @@ those of [MASK] in 32 steps; `gradient`, their gradient times input;
 `occlusion`, each word taken out alone; `lime`, with `--lime SAMPLES`, where the
 package is installed; `random`.
 
+That takes minutes to an hour: `--results FILE` keeps what each review gave, so
+that a run goes on where the last one ended; `--at-most` ends it after so many.
+
 The last line is a JSON object.
 """
 
 import argparse
 import json
+import pathlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -56,6 +60,8 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=100)
     parser.add_argument("--lime", type=int, metavar="SAMPLES")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", type=pathlib.Path)
+    parser.add_argument("--at-most", type=int)
     parser.add_argument("--only", choices=["time", "deletion"])
     options = parser.parse_args()
     classifier = ks.SentimentClassifier.from_preset(options.run)
@@ -169,8 +175,13 @@ def deletion(
     """
     methods = importances(options, classifier, model)
     lost: dict[str, list[np.ndarray]] = {name: [] for name in methods}
+    if options.results and options.results.exists():
+        for line in options.results.read_text().splitlines():
+            for name, values in json.loads(line).items():
+                lost[name].append(np.array(values))
+    begun = len(lost["ours"])
     seconds = dict.fromkeys(methods, 0.0)
-    for number, text in enumerate(texts):
+    for text in texts[begun:][: options.at_most]:
         [explanation] = model.explain([text])
         places = [(word.start, word.end) for word in explanation.words]
         label = model.class_names.index(explanation.label)
@@ -193,9 +204,13 @@ def deletion(
                     ]
                 )
             )
-        if number % 20 == 19:
-            say(f"after {number + 1} reviews", table(lost))
-    say("seconds a review", {k: v / len(texts) for k, v in seconds.items()})
+        if options.results:
+            last = {name: rows[-1].tolist() for name, rows in lost.items()}
+            with options.results.open("a") as file:
+                file.write(json.dumps(last) + "\n")
+    asked_now = max(len(lost["ours"]) - begun, 1)
+    say("reviews", len(lost["ours"]))
+    say("seconds a review", {k: v / asked_now for k, v in seconds.items()})
     return table(lost)
 
 
@@ -306,8 +321,16 @@ class EmbeddingGradients:
         self._mask = tf.gather(
             self._weights.token_table, vocabulary.index("[MASK]")
         )
+        hidden = self._mask.shape[0]
         self._slopes = tf.function(
-            self._traced_slopes, autograph=False, reduce_retracing=True
+            self._traced_slopes,
+            input_signature=[
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([hidden], tf.float32),
+                tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([], tf.int32),
+            ],
+            autograph=False,
         )
 
     def integrated(
@@ -329,7 +352,10 @@ class EmbeddingGradients:
         [ids] = self._preprocessor.tokens(tf.constant([text]))
         words = self._place(tf.constant(text)).words.numpy()
         slopes = self._slopes(
-            ids, baseline, tf.constant(parts, tf.float32), label
+            ids,
+            baseline,
+            tf.constant(parts, tf.float32),
+            tf.constant(label, tf.int32),
         )
         return np.bincount(words, slopes.numpy().mean(0)[1:-1])
 
