@@ -24,9 +24,9 @@ from kerassent.text_windows import windows
 # `kerassent train`'s own; the module that has it imports TensorFlow.
 SEQUENCE_LENGTH: Final = 400
 
-# What BERT splits at first; a piece is a little less than one of these.
+# What BERT splits at first, and how many tokens it makes of one.
 _PIECES: Final = re.compile(r"\w+|[^\w\s]")
-_TOKENS_IN_PIECE: Final = 1.08
+_TOKENS_IN_PIECE: Final = 1.06
 _SPECIAL_TOKENS: Final = 2
 _TEXTS_AT_A_TIME: Final = 2048
 

@@ -50,7 +50,7 @@ def balance(material: Material) -> list[Finding]:
     num_classes = len(corpus.class_names)
     if num_classes < 2:
         return []
-    findings = []
+    findings: list[Finding] = []
     shares = []
     for file in corpus.files:
         ids = corpus.label_ids[file.texts]

@@ -207,7 +207,7 @@ def test_texts_alone_are_checked_too(writer, tmp_path):
 def test_tokens_are_estimated():
     assert SEQUENCE_LENGTH == DEFAULT_SEQUENCE_LENGTH
     words = "A wonderful film, with actors! " * 100
-    assert estimated_tokens([words])[0] == pytest.approx(700 * 1.08 + 2, abs=1)
+    assert estimated_tokens([words])[0] == pytest.approx(700 * 1.06 + 2, abs=1)
 
 
 def test_nonsense_is_refused(book):

@@ -56,14 +56,14 @@ def test_a_sweep_of_a_file(served, tmp_path):
     file.write_text("Reviews,Other\ngood film,1\nbad film,2\n")
     asked = ("--url", served.rest_url, "--model-name", "tiny")
     asked += ("--seconds", 1, "--warmup", 0.5)
-    asked += ("--input", file, "--text", "Reviews", "--rates", "5,10")
-    shown = load_test(*asked, "--json", "--max-latency-ms", 5000)
+    asked += ("--input", file, "--text", "Reviews", "--max-latency-ms", 5000)
+    shown = load_test(*asked, "--rates", "5,10", "--json")
     found = json.loads(shown.stdout)
     assert found["knee"] == 10
     assert [step["rate"] for step in found["steps"]] == [5, 10]
     assert found["steps"][0]["num_texts"] == 2
     assert shown.stderr.count("answers a second") == 3
-    table = load_test(*asked, "--max-latency-ms", 5000).stdout
+    table = load_test(*asked, "--rates", "10").stdout
     assert table.count("knee") == 1
     assert "At least 10 requests a second are sustained" in " ".join(
         table.split()

@@ -24,7 +24,7 @@ def test_the_knee_is_what_the_server_can_do(
     def measure():
         seen.clear()
         return run_sweep(
-            connections, TEXTS, seconds=1, warmup=0.2, say=seen.append
+            connections, TEXTS, seconds=0.7, warmup=0.2, say=seen.append
         )
 
     found = undisturbed(measure, tolerated=0.05)
