@@ -30,8 +30,8 @@ def playground(model_name: str) -> Callable[[Request], Response]:
         importlib.resources.files("kerassent.server")
         .joinpath("playground.html")
         .read_text("utf-8")
-        .replace("{path}", html.escape(rest_model_path(model_name)))
-        .replace("{model_name}", html.escape(model_name))
+        .replace("[[path]]", html.escape(rest_model_path(model_name)))
+        .replace("[[model_name]]", html.escape(model_name))
     )
     headers = {
         "Content-Security-Policy": (

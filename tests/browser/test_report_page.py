@@ -34,7 +34,7 @@ def reports(
             {},
         )
         differences = tuple(
-            Difference(i, f"row {i + 1}", text, "pos", "neg", 0.9, "pos", 0.8)
+            Difference(i, f"Excel row {i}", text, "pos", "neg", 0.9, "pos", 0.8)
             for i, text in enumerate(hostile_texts)
         )
         comparison = Comparison(

@@ -68,7 +68,7 @@ def test_sections_are_there_if_there_is_something_in_them(made_evaluation):
 def test_it_is_small(made_evaluation, with_mistakes, made_explanation):
     names = tuple(f"class {i}" for i in range(20))
     evaluation = made_evaluation(names, skill=1.0)
-    evaluation = with_mistakes(evaluation, ["a b c d " * 250] * 50)
+    evaluation = with_mistakes(evaluation, ["film bad " * 222] * 50)
     explanations = [
         made_explanation(each.text, [1, -1]) for each in evaluation.mistakes
     ]
