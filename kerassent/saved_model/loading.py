@@ -25,6 +25,10 @@ class ExportedModel:
         ExportError: There is no export of ours.
     """
 
+    # So many calls are worth making at once: while one waits for a single
+    # thread, as in the tokenizer, another has the cores.
+    calls_at_once = 2
+
     def __init__(self, path: pathlib.Path) -> None:
         self.path = version_directory(path)
         loaded = tf.saved_model.load(str(self.path))

@@ -12,9 +12,9 @@ from kerassent.prediction import Model
 
 # A batch holds so many bytes of text, and no fewer or more texts than these:
 # a matrix product is as fast as it gets from a few thousand tokens on.
-BATCH_BYTES: Final = 40_000
+BATCH_BYTES: Final = 60_000
 MIN_BATCH: Final = 32
-MAX_BATCH: Final = 512
+MAX_BATCH: Final = 256
 
 # So many texts a client is given at a time, which it cuts into requests, and so
 # many times at once: the server has work while one call's last answers come.
@@ -72,13 +72,23 @@ def score_texts(
 
 def _asked(model: Any, batches: Iterable[list[bytes]]) -> Iterator[FloatArray]:
     """Yields the probabilities of each batch, in order."""
-    if not isinstance(model, Client):
-        for batch in batches:
-            yield model.predict_proba(batch, batch_size=len(batch))
+    is_client = isinstance(model, Client)
+
+    def ask(batch: list[bytes]) -> FloatArray:
+        found: FloatArray = (
+            model.predict_proba(batch)
+            if is_client
+            else model.predict_proba(batch, batch_size=len(batch))
+        )
+        return found
+
+    calls = _CLIENT_CALLS if is_client else getattr(model, "calls_at_once", 1)
+    if calls == 1:
+        yield from map(ask, batches)
         return
-    pool = ThreadPoolExecutor(_CLIENT_CALLS)
+    pool = ThreadPoolExecutor(calls)
     try:
-        yield from pool.map(model.predict_proba, batches)
+        yield from pool.map(ask, batches)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -69,9 +69,9 @@ def test_the_shorter_the_texts_the_more_are_in_a_batch():
     long = [b"l%04d" % i + b"x" * 9995 for i in range(100)]
     score_texts(model, [*long, *middle, *short])
     sizes = [len(batch) for batch in model.batches]
-    assert sizes[:3] == [512] * 3
-    # In the fourth a longer one follows, so it ends where the short ones do.
-    assert sizes[3:] == [464, *[100] * 10, *[32] * 3, 4]
+    assert sizes[:7] == [256] * 7
+    # Then longer ones follow, so it ends where the short ones do.
+    assert sizes[7:] == [208, *[150] * 6, 100, *[32] * 3, 4]
     assert max(sizes) == batching.MAX_BATCH
     assert sum(sizes) == 3100
 
@@ -95,3 +95,16 @@ def test_a_client_that_fails_is_not_asked_for_the_rest(monkeypatch):
     with pytest.raises(ValueError, match="enough"):
         score_texts(model, TEXTS)
     assert len(model.batches) < 100
+
+
+def test_a_model_that_takes_several_calls_at_once_gets_them():
+    class Together(WordModel):
+        calls_at_once = 2
+        meeting = threading.Barrier(2)
+
+        def predict_proba(self, texts, *, batch_size=32):
+            self.meeting.wait(timeout=30)  # comes to nothing alone
+            return super().predict_proba(texts, batch_size=batch_size)
+
+    found = score_texts(Together(), TEXTS, batch_size=100)
+    np.testing.assert_array_equal(found, expected(TEXTS))
