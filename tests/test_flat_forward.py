@@ -1,4 +1,3 @@
-import keras
 import keras_nlp
 import numpy as np
 import pytest
@@ -106,13 +105,9 @@ def test_no_texts_give_no_rows(classifier, tokens):
     assert tf.function(forward.logits)(tokens[:0]).shape == (0, 3)
 
 
-def test_the_gradient_is_the_slope(classifier, tokens, monkeypatch):
-    # ReLU has kinks.
-    monkeypatch.setattr(
-        classifier.pooled_dense, "activation", keras.activations.tanh
-    )
+def test_the_gradient_is_the_slope(classifier, tokens):
     forward = FlatForward(FlatWeights(classifier))
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(4)  # no kink of ReLU is near
     bias = tf.constant(random.normal(size=(2, len(tokens[0]))), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(bias)
@@ -125,5 +120,5 @@ def test_the_gradient_is_the_slope(classifier, tokens, monkeypatch):
         for sign in (1, -1)
     )
     slope = 2 * float((gradient * step.numpy()).sum())
-    assert up - down == pytest.approx(slope, rel=0.02)
+    assert up - down == pytest.approx(slope, rel=0.01)
     assert abs(slope) > 1e-4
