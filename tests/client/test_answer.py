@@ -118,6 +118,7 @@ def test_missing_label_and_score_are_those_of_the_likeliest_class():
         {"logits": np.array([[0.2, 0.2], [0.5, 0.5]], np.float32)},
         {"logits": np.array([[2.0, -1.0], [0.5, 0.5]], np.float32)},
         {"sigmoid": np.array([[0.2], [0.9]], np.float32)},
+        {"sigmoid": np.array([[1.0], [1.0]], np.float32)},
         {"a": SHARES, "b": SHARES},
         {"ids": np.array([[0, 1], [1, 0]])},
         {"probabilities": np.array([["a", "b"]] * 2, object)},
