@@ -132,7 +132,7 @@ class FlatForward:
             else tf.ragged.range(texts.lengths).values
         )
         x = x + tf.gather(self._weights.position_table, position)
-        x = _normalized(x, self._weights.embeddings_norm, texts)
+        x = _normalized(x, self._weights.embeddings_norm)
         firsts = [0] if texts is None else texts.splits[:-1]
         for layer in self._weights.layers:
             read = self._as_product(x)
@@ -144,17 +144,13 @@ class FlatForward:
             else:
                 context = self._context(layer.attention, read, texts)
             product = tf.matmul(context, layer.output_kernel)
-            x = _added(
-                x, product, layer.output_bias, layer.attention_norm, texts
-            )
+            x = _added(x, product, layer.output_bias, layer.attention_norm)
             inner = tf.matmul(self._as_product(x), layer.inner_kernel)
             # TensorFlow makes one kernel of the three where it can.
             inner = tf.nn.bias_add(inner, layer.inner_bias)
             inner = tf.nn.gelu(inner, approximate=False)
             product = tf.matmul(inner, layer.outer_kernel)
-            x = _added(
-                x, product, layer.outer_bias, layer.feed_forward_norm, texts
-            )
+            x = _added(x, product, layer.outer_bias, layer.feed_forward_norm)
         for kernel, bias, activation in self._weights.head:
             x = activation(tf.nn.bias_add(tf.matmul(x, kernel), bias))
         return x
@@ -342,23 +338,15 @@ def _padded(texts: _Texts, group: _Group) -> tuple[Any, Any, Any]:
     return tokens, inside, tf.where(inside, 0.0, NEVER)
 
 
-def _added(
-    x: Any, product: Any, bias: Any, norm: Norm, texts: _Texts | None
-) -> Any:
+def _added(x: Any, product: Any, bias: Any, norm: Norm) -> Any:
     product = tf.nn.bias_add(tf.cast(product, tf.float32), bias)
-    return _normalized(x + product, norm, texts)
+    return _normalized(x + product, norm)
 
 
-def _normalized(x: Any, norm: Norm, texts: _Texts | None) -> Any:
-    # In this form, along the axis 1, TensorFlow makes one kernel of it where it
-    # can, which takes long to begin; along -1, which is the same, it does not.
-    def along(axis: int) -> Any:
-        mean = tf.reduce_mean(x, axis, keepdims=True)
-        squares = tf.math.squared_difference(x, mean)
-        variance = tf.reduce_mean(squares, axis, keepdims=True)
-        factor = tf.math.rsqrt(variance + norm.epsilon) * norm.gamma
-        return x * factor + (norm.beta - mean * factor)
-
-    if texts is None:
-        return along(-1)
-    return tf.cond(texts.is_short, lambda: along(-1), lambda: along(1))
+def _normalized(x: Any, norm: Norm) -> Any:
+    # Along axis 1 in place of -1 TensorFlow makes one kernel of this, which is
+    # slow to begin: batches gain 6 % by it, a short text loses 1.5 ms of 3.8.
+    mean = tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
+    factor = tf.math.rsqrt(variance + norm.epsilon) * norm.gamma
+    return x * factor + (norm.beta - mean * factor)

@@ -14,7 +14,7 @@ Kept = Callable[[Any], Any]
 
 
 class Norm(NamedTuple):
-    """A layer normalization; a graph has its arrays wherever it is used."""
+    """A layer normalization."""
 
     gamma: Any
     beta: Any
@@ -113,7 +113,11 @@ class FlatWeights:
         return self._kept(tf.cast(array, self.dtype))
 
     def _norm(self, norm: Any) -> Norm:
-        return Norm(_array(norm.gamma), _array(norm.beta), norm.epsilon)
+        return Norm(
+            self._kept(_array(norm.gamma)),
+            self._kept(_array(norm.beta)),
+            norm.epsilon,
+        )
 
     def _layer(self, layer: Any, *, is_last: bool) -> Layer:
         attention = layer._self_attention_layer
