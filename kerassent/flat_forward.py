@@ -359,8 +359,8 @@ def _added(x: Any, product: Any, bias: Any, norm: Norm) -> Any:
 
 
 def _normalized(x: Any, norm: Norm) -> Any:
-    # Along the axis 1 in place of -1, TensorFlow makes one kernel of this, which
-    # takes 0.12 ms to begin: batches gain 6 %, a short text loses a third.
+    # Along axis 1 in place of -1 TensorFlow makes one kernel of this, which is
+    # slow to begin: batches gain 6 % by it, a short text loses 1.5 ms of 3.8.
     mean = tf.reduce_mean(x, -1, keepdims=True)
     variance = tf.reduce_mean(tf.math.squared_difference(x, mean), -1, True)
     factor = tf.math.rsqrt(variance + norm.epsilon) * norm.gamma

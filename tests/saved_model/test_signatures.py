@@ -215,15 +215,11 @@ def kernels(session, texts):
     )
 
 
-def test_products_are_fused_and_a_short_text_takes_few_kernels(session):
-    """TensorFlow knows by an op's form what to fuse, and may forget it."""
+def test_a_short_text_alone_takes_few_kernels_and_no_loop(session):
     batch = kernels(session, as_bytes(TEXTS))
-    if not any(str(kernel).startswith("_Mkl") for kernel in batch):
-        pytest.skip("This TensorFlow has no oneDNN.")
-    fused = batch["_MklNativeFusedMatMul"]
-    assert fused >= 4
     short = kernels(session, as_bytes(TEXTS[:1]))
-    assert short["_MklNativeFusedMatMul"] == fused
-    assert short["_MklTranspose"] == short["Enter"] == 0
-    assert batch["_MklTranspose"] > 0
-    assert short.total() < 400
+    assert batch["NextIteration"] > short["NextIteration"] == 0
+    assert short.total() < 450 < batch.total()
+    # oneDNN's kernels take long to begin; these are Eigen's.
+    assert short["BatchMatMulV2"] == 2  # of the layers but the last
+    assert short["Transpose"] == short["_MklTranspose"] == 0
