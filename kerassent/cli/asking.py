@@ -125,7 +125,9 @@ def predict(
     help="What to write.",
 )
 @click.option(
-    "--version", type=int, help="A SavedModel's. Default: the next free number."
+    "--version",
+    type=click.IntRange(min=1),
+    help="A SavedModel's. Default: the next free number.",
 )
 @click.option(
     "--precision",
@@ -144,7 +146,7 @@ def predict(
 )
 @click.option(
     "--keep",
-    type=int,
+    type=click.IntRange(min=1),
     metavar="N",
     help="Remove all SavedModels in PATH but the N newest, once it is written.",
 )
