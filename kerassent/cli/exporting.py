@@ -21,7 +21,9 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
     help="What to write.",
 )
 @click.option(
-    "--version", type=int, help="A SavedModel's. Default: the next free number."
+    "--version",
+    type=click.IntRange(min=1),
+    help="A SavedModel's. Default: the next free number.",
 )
 @click.option(
     "--precision",
@@ -40,7 +42,7 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
 )
 @click.option(
     "--keep",
-    type=int,
+    type=click.IntRange(min=1),
     metavar="N",
     help="Remove all SavedModels in PATH but the N newest, once it is written.",
 )
