@@ -64,9 +64,10 @@ def calibrate(
     """Fits a classifier's temperature, and sets it.
 
     The temperature is the one with the lowest log loss. Labels stay as they
-    are; scores become what comes true. A classifier in memory has it at once,
-    a run directory when this returns, and what is exported from either too;
-    an export that is there already stays as it is.
+    are; scores come nearer to what comes true, for which the calibration error
+    is a rough measure that may also rise a little. A classifier in memory has
+    it at once, a run directory when this returns, and what is exported from
+    either too; an export that is there already stays as it is.
 
     Args:
         model: A `SentimentClassifier`, or the path of a run.
