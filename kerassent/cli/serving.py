@@ -92,9 +92,9 @@ def serve(
     def stop(signum: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
-    start_tensorflow()
+    before = signal.signal(signal.SIGTERM, stop)
     try:
+        start_tensorflow()
         with start(
             path,
             model_name=model_name,
@@ -116,6 +116,8 @@ def serve(
             server.wait()
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 _ALL_INTERFACES = (
