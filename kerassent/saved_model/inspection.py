@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the ops that a graph may hold
 from google.protobuf.message import DecodeError
+from tensorflow.python.saved_model import loader_impl
 
 from kerassent import contract
 from kerassent.errors import ExportError
@@ -76,8 +77,10 @@ def inspect_export(path: pathlib.Path) -> Inspection:
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         before = _resident_bytes()
         try:
-            model = tf.compat.v1.saved_model.load(
-                session, [contract.SAVED_MODEL_TAG], str(directory)
+            # What `tf.compat.v1.saved_model.load` calls after it has logged
+            # that it is deprecated.
+            model = loader_impl.SavedModelLoader(str(directory)).load(
+                session, [contract.SAVED_MODEL_TAG]
             )
             sample = _run(session, model.signature_def, requests)
         except (tf.errors.OpError, KeyError, RuntimeError, ValueError) as error:
