@@ -50,7 +50,7 @@ def evaluate(
         raise click.UsageError("Give a MODEL and a FILE, or --url and a FILE.")
     if url is not None and model_name is None:
         raise click.UsageError("--url needs --model-name.")
-    if url is None or url.startswith("grpc"):
+    if url is None:
         start_tensorflow()
     if html is not None:
         from kerassent.html_report.rendering import check_page_path

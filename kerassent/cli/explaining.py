@@ -78,8 +78,6 @@ def _opened(
 
     if model_name is None or not texts:
         raise click.UsageError("--url needs --model-name and a TEXT.")
-    if url.startswith("grpc"):
-        start_tensorflow()  # the gRPC stubs import it
     with Client(url, model_name=model_name) as client:
         yield client
 

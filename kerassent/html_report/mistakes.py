@@ -74,7 +74,7 @@ def _card(mistake: Mistake, explanation: Explanation | None) -> Card:
         begins, rest = _split(found)
     missing = mistake.num_characters - len(mistake.text)
     return Card(
-        mistake.row or f"review {count(mistake.index + 1)}",
+        mistake.row,
         mistake,
         begins,
         rest,

@@ -73,13 +73,11 @@ def test_a_word_longer_than_all_is_cut(card_of):
 
 def test_it_says_what_is_missing(made_evaluation, with_mistakes):
     evaluation = with_mistakes(made_evaluation(), ["beginning"])
-    mistake = replace(
-        evaluation.mistakes[0], num_characters=12_009, row=None, index=1233
-    )
+    mistake = replace(evaluation.mistakes[0], num_characters=12_009)
     evaluation = replace(evaluation, mistakes=(mistake,))
     (card,) = mistake_cards(evaluation, [])
     assert card.missing == "12,000 characters more"
-    assert card.where == "review 1,234"
+    assert card.where == mistake.row == "Excel row 2"
     assert not card.explained
 
 
