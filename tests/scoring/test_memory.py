@@ -1,7 +1,7 @@
 """Memory is that of a chunk: six times the rows take no more of it.
 
-`tools/check_scoring_memory.py` shows it for millions of rows and a real model, and
-for parquet, of which Arrow reads row groups ahead.
+`tools/check_scoring_memory.py` shows it for millions of rows and a real model,
+and for parquet, of which Arrow reads row groups ahead.
 """
 
 import subprocess
