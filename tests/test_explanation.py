@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerassent import explanation
-from kerassent.explanation import Explainer, explain_each
+from kerassent import integrated_gradients
+from kerassent.explanation import explain_each
 from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
 from kerassent.forward import logits
+from kerassent.integrated_gradients import Explainer
 
 TEXTS = ["Good films, badly \u00e9 go\x00od", "", "tea", "good " * 40]
 
@@ -161,12 +162,12 @@ def test_finer_rules_are_tried_until_it_is_exact(
 ):
     classifier, _ = explained
     texts = as_bytes(["a very good film", "bad tea and good phone"])
-    monkeypatch.setattr(explanation, "_TOLERATED_LOGITS", 0.0)
+    monkeypatch.setattr(integrated_gradients, "_TOLERATED_LOGITS", 0.0)
     errors = []
     for tolerated in (1e9, 1e-7):
-        monkeypatch.setattr(explanation, "_INTERVALS", 2)
-        monkeypatch.setattr(explanation, "_NUM_RULES", 4)
-        monkeypatch.setattr(explanation, "_TOLERATED", tolerated)
+        monkeypatch.setattr(integrated_gradients, "_INTERVALS", 2)
+        monkeypatch.setattr(integrated_gradients, "_NUM_RULES", 4)
+        monkeypatch.setattr(integrated_gradients, "_TOLERATED", tolerated)
         found = made(forward, classifier)(texts)
         errors.append(np.abs(found.completeness_error.numpy()))
     assert (errors[1] < errors[0] / 20).all()
@@ -175,7 +176,7 @@ def test_finer_rules_are_tried_until_it_is_exact(
 def test_what_is_read_at_once_changes_nothing(
     explained, forward, found, monkeypatch
 ):
-    monkeypatch.setattr(explanation, "_TOKENS_AT_ONCE", 40)
+    monkeypatch.setattr(integrated_gradients, "_TOKENS_AT_ONCE", 40)
     again = made(forward, explained[0])(as_bytes(TEXTS))
     assert again.attributions.numpy() == pytest.approx(
         found.attributions.numpy(), abs=1e-5

@@ -5,10 +5,11 @@ from typing import Any
 import tensorflow as tf
 
 from kerassent import contract
-from kerassent.explanation import Explainer, explain_outputs
+from kerassent.explanation import explain_outputs
 from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
 from kerassent.forward import Precision
+from kerassent.integrated_gradients import Explainer
 
 # Matrices are constants, which oneDNN keeps packed. Tables, which gain nothing
 # by it, are variables, since TensorFlow copies constants many times. A graph is
