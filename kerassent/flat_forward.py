@@ -7,7 +7,6 @@ nor values of its own. Made of TensorFlow's own ops; no text's answer depends on
 the others' but by rounding.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -18,35 +17,7 @@ from kerassent.flat_weights import (
     Norm,
     Projections,
 )
-from kerassent.forward import NEVER
-
-# Texts are sorted by length, and so many tokens of neighbours attend in one
-# step; a text that is longer is alone in its step, which needs no padding.
-# Measured by tools/bench_export.py: 128 to 512 are about alike.
-_GROUP_TOKENS = 256
-
-# Attention of one group has too little work for all cores.
-_PARALLEL_GROUPS = 4
-
-# A text of so few tokens that is alone goes by kernels that take little time to
-# begin: Eigen's, which float64 has, in place of oneDNN's of float32.
-_SHORT_TOKENS = 64
-
-
-class _Texts(NamedTuple):
-    """Where texts are in the flat tokens, shortest first.
-
-    Args:
-        lengths: int32 `(num_texts,)`, ascending.
-        splits: int32 `(num_texts + 1,)`, where each begins.
-        groups: int32 `(num_groups + 1,)`, the first text of each group.
-        is_short: bool `()`, whether there is one text, and it is short.
-    """
-
-    lengths: Any
-    splits: Any
-    groups: Any
-    is_short: Any
+from kerassent.length_groups import Group, Texts, by_group, grouped, padded
 
 
 class _Readings(NamedTuple):
@@ -61,15 +32,6 @@ class _Readings(NamedTuple):
     size: Any
     width: Any
     bias: Any
-
-
-class _Group(NamedTuple):
-    """The texts from `first` to before `last`, tokens `begin` to `end`."""
-
-    first: Any
-    last: Any
-    begin: Any
-    end: Any
 
 
 class FlatForward:
@@ -108,7 +70,7 @@ class FlatForward:
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         order = tf.argsort(lengths, stable=True)
         tokens = tf.gather(tokens, order)
-        texts = _grouped(tf.gather(lengths, order))
+        texts = grouped(tf.gather(lengths, order))
         position = tf.ragged.range(texts.lengths).values
         found = self._encoded(self._embedded(tokens.values, position), texts)
         return tf.gather(found, tf.math.invert_permutation(order))
@@ -139,10 +101,10 @@ class FlatForward:
         x += tf.gather(self._weights.position_table, position)
         return _normalized(x, self._weights.embeddings_norm)
 
-    def _encoded(self, x: Any, texts: _Texts | _Readings) -> Any:
+    def _encoded(self, x: Any, texts: Texts | _Readings) -> Any:
         firsts = (
             texts.splits[:-1]
-            if isinstance(texts, _Texts)
+            if isinstance(texts, Texts)
             else tf.range(texts.size) * texts.width
         )
         for layer in self._weights.layers:
@@ -167,7 +129,7 @@ class FlatForward:
         return x
 
     def _context(
-        self, layer: Projections, x: Any, texts: _Texts | _Readings
+        self, layer: Projections, x: Any, texts: Texts | _Readings
     ) -> Any:
         """Returns what attention reads, `(num_tokens, hidden)`."""
         projected = tf.nn.bias_add(tf.matmul(x, layer.kernel), layer.bias)
@@ -175,7 +137,7 @@ class FlatForward:
             bias = texts.bias[:, tf.newaxis, tf.newaxis, :]
             return self._attended(projected, texts.size, texts.width, bias)
 
-        def alone(group: _Group) -> Any:
+        def alone(group: Group) -> Any:
             return self._attended(
                 projected[group.begin : group.end],
                 1,
@@ -183,8 +145,8 @@ class FlatForward:
                 None,
             )
 
-        def together(group: _Group, texts: _Texts) -> Any:
-            tokens, inside, bias = _padded(texts, group)
+        def together(group: Group, texts: Texts) -> Any:
+            tokens, inside, bias = padded(texts, group)
             context = self._attended(
                 tf.gather(projected, tf.reshape(tokens, [-1])),
                 tf.shape(tokens)[0],
@@ -207,7 +169,7 @@ class FlatForward:
         return tf.cond(
             texts.is_short,
             one,
-            lambda: _by_group(texts, alone, together, x.dtype, shape),
+            lambda: by_group(texts, alone, together, x.dtype, shape),
         )
 
     def _attended(
@@ -232,7 +194,7 @@ class FlatForward:
         layer: FirstProjections,
         x: Any,
         firsts: Any,
-        texts: _Texts | _Readings,
+        texts: Texts | _Readings,
     ) -> Any:
         """Returns what each text's [CLS] reads, `(num_texts, hidden)`."""
         cls = tf.gather(x, firsts)
@@ -243,12 +205,12 @@ class FlatForward:
         of_heads = tf.matmul(q, layer.key_kernel)
         q = tf.reshape(of_heads, self._by_head)
 
-        def alone(group: _Group) -> Any:
+        def alone(group: Group) -> Any:
             tokens = x[tf.newaxis, group.begin : group.end]
             return self._read(q[group.first : group.last], tokens, tokens, None)
 
-        def together(group: _Group, texts: _Texts) -> Any:
-            place, _, bias = _padded(texts, group)
+        def together(group: Group, texts: Texts) -> Any:
+            place, _, bias = padded(texts, group)
             tokens = tf.gather(x, place)
             return self._read(
                 q[group.first : group.last],
@@ -268,7 +230,7 @@ class FlatForward:
             mixed = tf.cond(
                 texts.is_short,
                 one,
-                lambda: _by_group(
+                lambda: by_group(
                     texts, alone, together, x.dtype, [None, *q.shape[1:]]
                 ),
             )
@@ -288,69 +250,6 @@ class FlatForward:
 
     def _as_product(self, x: Any) -> Any:
         return x if x.dtype == self._dtype else tf.cast(x, self._dtype)
-
-
-def _grouped(lengths: Any) -> _Texts:
-    splits = tf.concat([[0], tf.cumsum(lengths)], 0)
-    _, _, sizes = tf.unique_with_counts(splits[:-1] // _GROUP_TOKENS)
-    groups = tf.concat([[0], tf.cumsum(sizes)], 0)
-    is_short = (tf.size(lengths) == 1) & (splits[-1] <= _SHORT_TOKENS)
-    return _Texts(lengths, splits, groups, is_short)
-
-
-def _by_group(
-    texts: _Texts,
-    alone: Callable[[_Group], Any],
-    together: Callable[[_Group, _Texts], Any],
-    dtype: Any,
-    shape: list[int | None],
-) -> Any:
-    """Returns what each group comes to, one after the other.
-
-    Args:
-        texts: Where they are.
-        alone: What is done for a group of one text, which needs no padding.
-        together: What is done for another.
-        dtype: What both return.
-        shape: Its shape.
-    """
-    num_groups = tf.size(texts.groups) - 1
-    results = tf.TensorArray(
-        dtype, num_groups, element_shape=shape, infer_shape=False
-    )
-
-    def step(i: Any, results: Any) -> Any:
-        first, last = texts.groups[i], texts.groups[i + 1]
-        group = _Group(first, last, texts.splits[first], texts.splits[last])
-        result = tf.cond(
-            last - first < 2,
-            lambda: alone(group),
-            lambda: together(group, texts),
-        )
-        return i + 1, results.write(i, result)
-
-    _, results = tf.while_loop(
-        lambda i, _: i < num_groups,
-        step,
-        (0, results),
-        parallel_iterations=_PARALLEL_GROUPS,
-    )
-    return results.concat()
-
-
-def _padded(texts: _Texts, group: _Group) -> tuple[Any, Any, Any]:
-    """Returns a group's tokens as rows, as wide as the longest.
-
-    Returns:
-        Which token it is; whether it is one and not padding; 0 or, for
-        padding, what keeps softmax from it: `(num_texts, width)` each.
-    """
-    lengths = texts.lengths[group.first : group.last]
-    position = tf.range(lengths[-1])
-    inside = position < lengths[:, tf.newaxis]
-    begins = texts.splits[group.first : group.last, tf.newaxis]
-    tokens = tf.minimum(begins + position, group.end - 1)
-    return tokens, inside, tf.where(inside, 0.0, NEVER)
 
 
 def _added(x: Any, product: Any, bias: Any, norm: Norm) -> Any:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerassent import flat_forward
+from kerassent import length_groups
 from kerassent.flat_forward import FlatForward
 from kerassent.flat_weights import FlatWeights
 from kerassent.forward import NEVER, logits
@@ -43,7 +43,7 @@ def expected(classifier, tokens):
 def test_logits_are_keras_nlps(
     group_tokens, kept, classifier, tokens, expected, monkeypatch
 ):
-    monkeypatch.setattr(flat_forward, "_GROUP_TOKENS", group_tokens)
+    monkeypatch.setattr(length_groups, "_GROUP_TOKENS", group_tokens)
     forward = FlatForward(FlatWeights(classifier, kept=kept))
     found = tf.function(forward.logits)(tokens).numpy()
     assert found == pytest.approx(expected, abs=2e-6)
@@ -68,7 +68,7 @@ def test_bfloat16_is_near_and_its_logits_are_float32(
 def test_a_text_alone_gets_the_same_logits(
     short_tokens, classifier, tokens, expected, monkeypatch
 ):
-    monkeypatch.setattr(flat_forward, "_SHORT_TOKENS", short_tokens)
+    monkeypatch.setattr(length_groups, "_SHORT_TOKENS", short_tokens)
     forward = FlatForward(FlatWeights(classifier))
     logits = tf.function(forward.logits)
     for i in range(len(LENGTHS)):
