@@ -111,8 +111,10 @@ def test_compare_and_calibrate(reviews_csv, tiny_run, tiny_models, tmp_path):
     assert found["verdict"] == "no proof"
     assert found["num_differences"] == 0
     assert found["new"]["provenance"]["model"] == str(tiny_models)
-    shown = " ".join(kerassent(*arguments).stdout.split())
+    page = tmp_path / "new.html"
+    shown = " ".join(kerassent(*arguments, "--html", page).stdout.split())
     assert "no proof that either is better" in shown
+    assert '<section id="comparison">' in page.read_text("utf-8")
 
     run = tmp_path / "run"
     shutil.copytree(tiny_run[1], run)
@@ -469,6 +471,8 @@ def test_a_report_that_cannot_be_written_is_told_at_once(tmp_path):
         (tmp_path, "is a directory"),
     ):
         assert words in kerassent(*arguments, path, code=1).stderr
+        compare = ("compare", "no run", *arguments[1:], path)
+        assert words in kerassent(*compare, code=1).stderr
     shown = kerassent(*arguments[:-1], "--train", "x.csv", code=2).stderr
     assert "--train needs --html" in shown
 

@@ -89,8 +89,16 @@ def evaluate(
 @click.argument("file")
 @reviews_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--html", metavar="PATH", help="Write a page of NEW and the comparison."
+)
 def compare(
-    old: str, new: str, file: str, as_json: bool, **reading: Any
+    old: str,
+    new: str,
+    file: str,
+    as_json: bool,
+    html: str | None,
+    **reading: Any,
 ) -> None:
     """Whether the model NEW labels reviews better than OLD.
 
@@ -102,11 +110,20 @@ def compare(
       kerassent compare runs/may runs/june test.csv --text text --label label
     """
     start_tensorflow()
+    if html is not None:
+        from kerassent.html_report.rendering import check_page_path
+
+        check_page_path(html)
     from kerassent.comparison import compare as run
     from kerassent.prediction import class_names_of
 
     names = dict.fromkeys([*class_names_of(old), *class_names_of(new)])
-    comparison = run(old, new, load(file, class_names=list(names), **reading))
+    reviews = load(file, class_names=list(names), **reading)
+    comparison = run(old, new, reviews)
+    if html is not None:
+        write_html(
+            comparison.new, html, new, reviews, None, file, reading, comparison
+        )
     if as_json:
         click.echo(json.dumps(comparison.to_dict()))
         return

@@ -1,4 +1,4 @@
-"""`kerassent evaluate --html`."""
+"""`kerassent evaluate --html` and `compare --html`."""
 
 import pathlib
 import shlex
@@ -20,6 +20,7 @@ def write_html(
     train: str | None,
     file: str,
     reading: Mapping[str, Any],
+    comparison: Any = None,
 ) -> None:
     """Writes the page, with all that there is to be known.
 
@@ -31,6 +32,7 @@ def write_html(
         train: The file that it was trained on, if it is known.
         file: The file that the reviews are from.
         reading: How both files are read.
+        comparison: What `compare` found of another model and this one.
     """
     from kerassent.html_report import write_report
 
@@ -50,6 +52,7 @@ def write_html(
         run=model if is_run else None,
         explanations=_explanations(evaluation, model, reviews),
         data_checks=checks,
+        comparison=comparison,
         command=shlex.join(["kerassent", *command_arguments()]),
     )
     click.echo(f"wrote {html}", err=True)
