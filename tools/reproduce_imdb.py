@@ -77,7 +77,8 @@ def main() -> None:
     arguments = (
         *("train", options.train, *COLUMNS, *RECIPES[options.recipe]),
         *("--valid-size", str(options.valid_size)),
-        *("--seed", str(options.seed), "--output", str(run)),
+        *("--seed", str(options.seed), "--precision", "bfloat16"),
+        *("--output", str(run)),
     )
     kerassent(*arguments, "--resume")
     record = record_of(options, run, arguments)
@@ -142,7 +143,9 @@ def write_report(
         options.output / "report.html",
         run=run,
         explanations=ks.explain(run, mistakes) if mistakes else (),
-        command=shlex.join(["python", *sys.argv]),
+        command=shlex.join(
+            ["python", f"tools/{pathlib.Path(__file__).name}", *sys.argv[1:]]
+        ),
     )
 
 
