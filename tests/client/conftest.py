@@ -196,12 +196,13 @@ def raw_server():
 def http_server():
     """Starts an HTTP server that gives one answer and keeps the requests.
 
-    The answer is bytes, or a function of the request's body.
+    The answer is bytes, or a function of the request's body, which may set
+    the status of this answer and those that follow.
     """
     servers = []
 
     def start(status, body, *, port=0, headers=(), ssl_context=None):
-        answer = SimpleNamespace(body=body, requests=[])
+        answer = SimpleNamespace(status=status, body=body, requests=[])
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -216,7 +217,7 @@ def http_server():
                 body = answer.body
                 if callable(body):
                     body = body(answer.requests[-1].body)
-                self.send_response(status)
+                self.send_response(answer.status)
                 for name, value in headers:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
