@@ -31,8 +31,8 @@ def provenance_of(
 
 
 def _name(model: Any) -> str:
-    if hasattr(model, "url") and hasattr(model, "model_name"):
-        return f"{model.model_name} at {model.url}"
+    if hasattr(model, "url") and hasattr(model, "model_spec"):
+        return f"{model.model_spec} at {model.url}"
     path = getattr(model, "path", None)
     return type(model).__name__ if path is None else str(path)
 

@@ -99,7 +99,7 @@ def test_evaluate_asks_a_server(reviews_csv, tiny_run, tiny_models):
             assert found["provenance"]["model"] == f"tiny at {url}"
     for arguments, message in (
         ((tiny_run[1],), "Give a MODEL and a FILE"),
-        (("--url", url, "a", "b"), "or --url and a FILE"),
+        (("--url", url, "--model-name", "m", "a", "b"), "or --url and a FILE"),
         (("--url", url, reviews_csv), "--url needs --model-name"),
     ):
         assert message in kerassent("evaluate", *arguments, code=2).stderr
@@ -183,7 +183,8 @@ def test_explain_shows_words_of_a_run_and_of_a_server(
 def test_explain_says_what_is_wrong(tiny_run):
     for arguments, message in (
         ((tiny_run[1],), "Give a MODEL and a TEXT, or --url and a TEXT."),
-        (("--url", "http://x"), "--url needs --model-name and a TEXT."),
+        (("--url", "http://x"), "--url needs --model-name."),
+        (("--url", "http://x", "--model-name", "m"), "--url and a TEXT."),
         ((tiny_run[1], "good", "--html", "no/where.html"), "no directory 'no'"),
     ):
         shown = kerassent("explain", *arguments, code=2)

@@ -12,7 +12,6 @@ MiB, and rows a second.
 
 import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -24,7 +23,16 @@ from check_memory import tiny_preset, write
 
 import kerassent as ks
 
-COMMAND = [sys.executable, "-c", "from kerassent.cli import main; main()"]
+# What `ru_maxrss` of a child counts is also what this process had when it
+# forked; the child's own status, which Linux has, counts the child alone.
+COMMAND = """
+from kerassent.cli import main
+try:
+    main()
+finally:
+    with open("/proc/self/status") as lines:
+        print(*(line.split()[1] for line in lines if line.startswith("VmHWM")))
+"""
 
 
 def main() -> None:
@@ -60,23 +68,24 @@ def measured(directory: pathlib.Path, rows: int, form: str) -> dict[str, Any]:
     source = write(directory / f"reviews.{form}", rows)
     output = directory / f"scored.{form}"
     start = time.monotonic()
-    process = subprocess.Popen(
+    done = subprocess.run(
         [
-            *COMMAND,
+            *(sys.executable, "-c", COMMAND),
             *("predict", str(directory / "model"), "--input", str(source)),
             *("--text", "Reviews", "--output", str(output)),
-        ]
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"kerassent predict ended with status {status}")
+    if done.returncode:
+        raise SystemExit(f"kerassent predict ended with {done.returncode}")
     seconds = time.monotonic() - start
     size = source.stat().st_size
     output.unlink()
     found = {
         "rows": rows,
         "source_mib": size >> 20,
-        "peak_mib": usage.ru_maxrss >> 10,
+        "peak_mib": int(done.stdout) >> 10,
         "rows_per_second": round(rows / seconds),
     }
     print(found, flush=True)

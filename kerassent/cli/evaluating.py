@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kerassent.cli.asking import server_options
 from kerassent.cli.reading import load, reviews_options
 from kerassent.cli.reporting import write_html
 from kerassent.cli.terminal import print_tables, start_tensorflow
@@ -14,8 +15,7 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
 
 @click.command()
 @click.argument("arguments", metavar="[MODEL] FILE", nargs=-1)
-@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
-@click.option("--model-name", help="With --url: the model's name there.")
+@server_options
 @reviews_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
@@ -29,8 +29,7 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
 )
 def evaluate(
     arguments: Sequence[str],
-    url: str | None,
-    model_name: str | None,
+    server: dict[str, Any] | None,
     as_json: bool,
     html: str | None,
     train: str | None,
@@ -46,11 +45,9 @@ def evaluate(
       kerassent evaluate --url grpc://localhost:8500 --model-name imdb test.csv
       kerassent evaluate runs/imdb test.csv --html report.html
     """
-    if len(arguments) != (2 if url is None else 1):
+    if len(arguments) != (2 if server is None else 1):
         raise click.UsageError("Give a MODEL and a FILE, or --url and a FILE.")
-    if url is not None and model_name is None:
-        raise click.UsageError("--url needs --model-name.")
-    if url is None:
+    if server is None:
         start_tensorflow()
     if html is not None:
         from kerassent.html_report.rendering import check_page_path
@@ -65,11 +62,10 @@ def evaluate(
     path, file = arguments[0], arguments[-1]
     with contextlib.ExitStack() as stack:
         model: Any = path
-        names = class_names_of(path) if url is None else ()
-        if url is not None:
-            model = stack.enter_context(
-                Client(url, model_name=model_name or "")
-            )
+        if server is None:
+            names = class_names_of(path)
+        else:
+            model = stack.enter_context(Client(**server))
             names = model.class_names
         reviews = load(file, class_names=names, **reading)
         evaluation = run(model, reviews)

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
+from kerassent.cli.asking import server_options
 from kerassent.cli.terminal import start_tensorflow
 from kerassent.contract import Explanation
 
 
 @click.command()
 @click.argument("arguments", metavar="[MODEL] TEXT...", nargs=-1)
-@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
-@click.option("--model-name", help="With --url: the model's name there.")
+@server_options
 @click.option(
     "--target",
     metavar="CLASS",
@@ -28,8 +28,7 @@ from kerassent.contract import Explanation
 )
 def explain(
     arguments: Sequence[str],
-    url: str | None,
-    model_name: str | None,
+    server: dict[str, Any] | None,
     target: str | None,
     as_json: bool,
     html: str | None,
@@ -50,7 +49,7 @@ def explain(
             f"--html: there is no directory {str(pathlib.Path(html).parent)!r}."
         )
     texts = list(arguments)
-    with _opened(texts, url, model_name) as model:
+    with _opened(texts, server) as model:
         explanations = run(model, texts, target=target)
     if html is not None:
         _write_page(pathlib.Path(html), texts, explanations)
@@ -62,23 +61,17 @@ def explain(
 
 
 @contextlib.contextmanager
-def _opened(
-    texts: list[str], url: str | None, model_name: str | None
-) -> Iterator[Any]:
+def _opened(texts: list[str], server: dict[str, Any] | None) -> Iterator[Any]:
     """Yields what to ask, taking its path from the texts if it is there."""
-    if url is None:
-        if len(texts) < 2:
-            raise click.UsageError(
-                "Give a MODEL and a TEXT, or --url and a TEXT."
-            )
+    if len(texts) < (2 if server is None else 1):
+        raise click.UsageError("Give a MODEL and a TEXT, or --url and a TEXT.")
+    if server is None:
         start_tensorflow()
         yield texts.pop(0)
         return
     from kerassent.client import Client
 
-    if model_name is None or not texts:
-        raise click.UsageError("--url needs --model-name and a TEXT.")
-    with Client(url, model_name=model_name) as client:
+    with Client(**server) as client:
         yield client
 
 

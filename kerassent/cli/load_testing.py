@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from kerassent import contract
+from kerassent.cli.asking import client_options
 from kerassent.cli.reading import load, texts_options
 from kerassent.cli.terminal import print_tables
 
@@ -22,6 +23,7 @@ _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
     help="The server: grpc://HOST:PORT or http://HOST:PORT.",
 )
 @click.option("--model-name", required=True, help="The model's name there.")
+@client_options
 @click.option(
     "--input",
     "source",
@@ -93,6 +95,7 @@ _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
 def load_test(
     url: str,
     model_name: str,
+    client: dict[str, Any],
     source: str | None,
     rate: float | None,
     clients: int | None,
@@ -153,7 +156,9 @@ def load_test(
         texts_per_request=texts_per_request,
         seed=options["seed"],
     )
-    with run.Connections(url, model_name=model_name, timeout=timeout) as server:
+    with run.Connections(
+        url, model_name=model_name, timeout=timeout, **client
+    ) as server:
         measured: Any
         if clients is not None:
             measured = run.run_closed_loop(

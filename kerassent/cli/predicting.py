@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kerassent.cli.asking import server_options
 from kerassent.cli.terminal import start_tensorflow
 
 _RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
@@ -15,8 +16,7 @@ _RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
 
 @click.command()
 @click.argument("arguments", metavar="[MODEL] [TEXT]...", nargs=-1)
-@click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…")
-@click.option("--model-name", help="With --url: the model's name there.")
+@server_options
 @click.option(
     "--timeout",
     type=float,
@@ -59,8 +59,7 @@ _RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
 def predict(
     arguments: Sequence[str],
-    url: str | None,
-    model_name: str | None,
+    server: dict[str, Any] | None,
     source: str | None,
     timeout: float | None,
     output: str | None,
@@ -82,11 +81,11 @@ def predict(
         --output scored.csv
     """
     left = list(arguments)
-    if url is None and not left:
+    if server is None and not left:
         raise click.UsageError("Give a MODEL and a TEXT, or --url and a TEXT.")
-    if url is not None and model_name is None:
-        raise click.UsageError("--url needs --model-name and a TEXT.")
-    path = left.pop(0) if url is None else None
+    path = left.pop(0) if server is None else None
+    if server is None and timeout is not None:
+        raise click.UsageError("--timeout goes with --url.")
     if timeout is None:
         # Of a file, requests are large, several at a time, and nobody waits.
         timeout = 30.0 if source is None else 600.0
@@ -105,7 +104,7 @@ def predict(
             raise click.UsageError(
                 "Give a MODEL and a TEXT, or --url and a TEXT."
             )
-        with _model(path, url, model_name, timeout) as model:
+        with _model(path, server, timeout) as model:
             _say_predictions(model, left, as_json)
         return
     if output is None:
@@ -120,24 +119,21 @@ def predict(
         return
     if "workers" in options:
         raise click.UsageError("--workers goes with --engine ray.")
-    with _model(path, url, model_name, timeout) as model:
+    with _model(path, server, timeout) as model:
         _score(model, source, output, as_json, options)
 
 
 @contextlib.contextmanager
 def _model(
-    path: str | None,
-    url: str | None,
-    model_name: str | None,
-    timeout: float,
+    path: str | None, server: dict[str, Any] | None, timeout: float
 ) -> Iterator[Any]:
-    if url is None or model_name is None:
+    if server is None:
         start_tensorflow()
         yield path
         return
     from kerassent.client import Client
 
-    with Client(url, model_name=model_name, timeout=timeout) as client:
+    with Client(**server, timeout=timeout) as client:
         yield client
 
 

@@ -19,23 +19,29 @@ _LABEL = click.option("--label", help="The column of the labels.")
 
 def reviews_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say where in a file the reviews are."""
-    return columns_options(_with_options(command, _DROP_EMPTY))
+    return columns_options(with_options(command, _DROP_EMPTY))
 
 
 def columns_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the same, but for `--drop-empty`."""
     text, *others = _TEXTS
-    return _with_options(command, text, _LABEL, *others)
+    return with_options(command, text, _LABEL, *others)
 
 
 def texts_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the same, but for the labels, which are not read."""
-    return _with_options(command, *_TEXTS, _DROP_EMPTY)
+    return with_options(command, *_TEXTS, _DROP_EMPTY)
 
 
-def _with_options(
+def with_options(
     command: Callable[..., Any], *options: Callable[..., Any]
 ) -> Callable[..., Any]:
+    """Adds options, which `--help` shows in this order.
+
+    Args:
+        command: The command.
+        *options: What `click.option` returns.
+    """
     for option in reversed(options):
         command = option(command)
     return command

@@ -33,8 +33,8 @@ from kerassent.client._options import (
 from kerassent.client._requests import Requests
 from kerassent.client._status import ModelVersionStatus
 from kerassent.client._target import Target
-from kerassent.client._tls import PathArgument, TlsFiles, checked_tls_files
-from kerassent.client._transport import FloatArray, Transport
+from kerassent.client._tls import PathArgument, checked_tls_files
+from kerassent.client._transport import FloatArray, Transport, connect
 from kerassent.client._waiting import Waiting
 from kerassent.contract import (
     CLASSIFY_SIGNATURE,
@@ -112,7 +112,7 @@ class Connection:
             retry=retry,
             max_in_flight=checked_count("max_in_flight", max_in_flight),
         )
-        self._transport = _connect(
+        self._transport = connect(
             self._target,
             headers=checked_headers(headers),
             tls=tls,
@@ -129,6 +129,11 @@ class Connection:
     def model_name(self) -> str:
         """The model's name on the server."""
         return self._target.model_name
+
+    @property
+    def model_spec(self) -> str:
+        """The model and what of it is asked: `sentiment, version 3`."""
+        return self._target.model_spec
 
     def __repr__(self) -> str:
         """Shows what is asked and where, and no headers: they are secrets."""
@@ -290,20 +295,3 @@ class Connection:
             if time.monotonic() + _POLL_SECONDS >= end:
                 raise problem
             await self._requests.waiting.sleep(_POLL_SECONDS)
-
-
-def _connect(
-    target: Target,
-    *,
-    headers: Mapping[str, str],
-    tls: TlsFiles,
-    waiting: Waiting,
-) -> Transport:
-    """Returns the transport for the URL, and imports no other one's."""
-    if target.address.is_grpc:
-        from kerassent.client._grpc import GrpcTransport
-
-        return GrpcTransport(target, headers=headers, tls=tls, waiting=waiting)
-    from kerassent.client._rest import RestTransport
-
-    return RestTransport(target, headers=headers, tls=tls, waiting=waiting)

@@ -99,6 +99,7 @@ class GrpcTransport:
         self._metadata = tuple(
             (name.lower(), value) for name, value in headers.items()
         )
+        self._closed = False
         address = target.address
         self._channel: grpc.Channel
         if address.has_tls:
@@ -178,7 +179,8 @@ class GrpcTransport:
         }
 
     def close(self) -> None:
-        """Closes the channel."""
+        """Closes the channel, which cancels what is under way."""
+        self._closed = True
         self._channel.close()
 
     def _method(
@@ -217,12 +219,15 @@ class GrpcTransport:
                 metadata=self._metadata,
             )
         except grpc.RpcError as error:
+            if self._closed and error.code() is grpc.StatusCode.CANCELLED:
+                raise self._closed_meanwhile() from error
             raise _translated(self._target, error, deadline) from error
         except (grpc.FutureCancelledError, ValueError) as error:
             # A ValueError is gRPC's word for a channel that is closed.
-            raise _errors.connection_lost(
-                self._target, "the client was closed"
-            ) from error
+            raise self._closed_meanwhile() from error
+
+    def _closed_meanwhile(self) -> Failure:
+        return _errors.connection_lost(self._target, "the client was closed")
 
 
 def _message(file: str, message: str) -> Any:

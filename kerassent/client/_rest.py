@@ -3,65 +3,26 @@
 Reference: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from http.client import BadStatusLine, HTTPException, RemoteDisconnected
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import (
-    HTTPError,
-    IncompleteRead,
-    ProtocolError,
-    ReadTimeoutError,
-)
 
 from kerassent.client import _errors
 from kerassent.client._deadline import Deadline
-from kerassent.client._failure import Failure
+from kerassent.client._http import Http
 from kerassent.client._status import ModelVersionStatus, statuses_from_json
 from kerassent.client._target import Target
 from kerassent.client._tls import TlsFiles
 from kerassent.client._transport import Classes, Outputs
 from kerassent.client._waiting import Waiting
 from kerassent.contract import TEXT, rest_model_path
-from kerassent.errors import (
-    DeadlineExceeded,
-    InvalidRequest,
-    ModelNotFound,
-    Overloaded,
-    ServerUnavailable,
-    ServingError,
-)
-
-# What is not here is a plain ServingError.
-_ERROR_CLASSES: Final[dict[int, type[ServingError]]] = {
-    400: InvalidRequest,
-    404: ModelNotFound,
-    413: InvalidRequest,
-    429: Overloaded,
-    502: ServerUnavailable,
-    503: ServerUnavailable,
-    504: DeadlineExceeded,
-}
-
-
-# So many idle connections are kept.
-_MAX_CONNECTIONS: Final = 64
-_READ_BYTES: Final = 1 << 16
 
 
 class RestTransport:
     """Asks one model over HTTP.
-
-    A deadline bounds the wait for the connection, for the first part of the
-    answer, and for all of it; a server that stops amid the answer can take
-    twice as long.
 
     Args:
         target: The model and its server.
@@ -80,24 +41,12 @@ class RestTransport:
     ) -> None:
         self._target = target
         self._waiting = waiting
-        self._url = target.address.url + rest_model_path(
+        url = target.address.url + rest_model_path(
             target.model_name,
             version=target.version,
             label=target.version_label,
         )
-        # Passed with each request: on the session, the environment's
-        # REQUESTS_CA_BUNDLE would win over it.
-        self._verify = str(tls.ca_cert) if tls.ca_cert else True
-        self._session = requests.Session()
-        adapter = HTTPAdapter(pool_maxsize=_MAX_CONNECTIONS)
-        self._session.mount(f"{target.address.scheme}://", adapter)
-        self._session.headers.update(headers)
-        # Else a ~/.netrc would replace the caller's Authorization header.
-        self._session.auth = lambda request: request
-        # A cookie would be state that threads share.
-        self._session.cookies.set_policy(DefaultCookiePolicy([], []))
-        if tls.client_cert and tls.client_key:
-            self._session.cert = (str(tls.client_cert), str(tls.client_key))
+        self._http = Http(target, url, headers=headers, tls=tls)
         self._only_outputs: dict[str, str] = {}
 
     async def predict(
@@ -161,72 +110,14 @@ class RestTransport:
 
     def close(self) -> None:
         """Closes the idle connections."""
-        self._session.close()
+        self._http.close()
 
     async def _ask(
         self, path: str, question: Any = None, *, deadline: Deadline
     ) -> Any:
         """Makes one request and returns the JSON of its answer."""
         return await self._waiting.call(
-            lambda: self._exchange(path, question, deadline)
-        )
-
-    def _exchange(self, path: str, question: Any, deadline: Deadline) -> Any:
-        body = None
-        if question is not None:
-            body = json.dumps(question, ensure_ascii=False).encode()
-        try:
-            # A socket can't wait for no time at all.
-            timeout = max(deadline.left(), 1e-3)
-            with self._session.request(
-                "GET" if body is None else "POST",
-                self._url + path,
-                data=body,
-                headers={"Content-Type": "application/json"} if body else {},
-                timeout=timeout,
-                verify=self._verify,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._read(response, deadline)
-        except (requests.RequestException, HTTPError) as error:
-            raise _connection_error(self._target, error, deadline) from error
-        try:
-            # The standard library's: it takes the server's bare NaN.
-            answer = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            text = content.decode("utf-8", "replace")
-            if response.status_code in (413, 429, 502, 503, 504):
-                # What stands in front of the server writes no JSON.
-                raise self._refused(response, text) from error
-            raise _errors.odd_answer(
-                self._target,
-                f"{response.status_code} {response.reason}, "
-                f"not JSON but {text[:200]!r}",
-            ) from error
-        if response.status_code == 200:
-            return answer
-        message = answer.get("error") if isinstance(answer, dict) else None
-        raise self._refused(
-            response, message if isinstance(message, str) else str(answer)
-        )
-
-    def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
-        """Returns the whole body; `response.content` would take its time."""
-        parts = []
-        while part := response.raw.read1(_READ_BYTES, decode_content=True):
-            parts.append(part)
-            if not deadline.left():
-                raise _errors.no_answer_in_time(self._target, deadline.timeout)
-        return b"".join(parts)
-
-    def _refused(self, response: requests.Response, text: str) -> Failure:
-        return _errors.server_error(
-            self._target,
-            _ERROR_CLASSES.get(response.status_code, ServingError),
-            code=f"{response.status_code} {response.reason}",
-            text=text,
-            pause=_seconds(response.headers.get("Retry-After", "")),
+            lambda: self._http.exchange(path, question, deadline)
         )
 
     async def _only_output(
@@ -287,44 +178,3 @@ def _array(column: list[Any]) -> npt.NDArray[Any]:
     if array.dtype.kind not in "bfi":
         raise ValueError(f"neither strings nor numbers, but {column[:1]!r}")
     return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-def _seconds(retry_after: str) -> float:
-    """Returns the header's seconds, or 0 where it names a date or nothing."""
-    return float(retry_after) if retry_after.strip().isdecimal() else 0.0
-
-
-def _connection_error(
-    target: Target,
-    error: requests.RequestException | HTTPError,
-    deadline: Deadline,
-) -> Failure:
-    """Returns the failure of a request that got no whole answer."""
-    cause: BaseException = error
-    while cause.args and isinstance(cause.args[-1], BaseException):
-        cause = cause.args[-1]
-    # While the body comes in, requests calls a timeout a ConnectionError.
-    if isinstance(error, requests.Timeout) or isinstance(
-        cause, ReadTimeoutError
-    ):
-        return _errors.no_answer_in_time(target, deadline.timeout)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return _errors.proxy_failed(target, cause)
-    if isinstance(error, requests.exceptions.SSLError):
-        return _errors.tls_failed(target, cause)
-    if isinstance(cause, BadStatusLine) and not isinstance(
-        cause, RemoteDisconnected
-    ):
-        return _errors.wrong_protocol(target)
-    # requests' own errors are OSErrors, too; only another one says more.
-    if isinstance(error, ProtocolError | IncompleteRead) or (
-        isinstance(cause, OSError | HTTPException) and cause is not error
-    ):
-        return _errors.connection_lost(target, cause)
-    if isinstance(error, requests.ConnectionError):
-        return _errors.nothing_answers(target)
-    return Failure(
-        target.error(
-            ServingError, f"The request to {target.address} failed: {error}"
-        )
-    )

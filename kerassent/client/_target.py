@@ -66,6 +66,17 @@ class Target:
             return f"{self.model_name!r}, label {self.version_label!r}"
         return repr(self.model_name)
 
+    @property
+    def model_spec(self) -> str:
+        """The model and what of it is asked: `sentiment, version 3`."""
+        parts = {
+            "version": self.version,
+            "label": self.version_label,
+            "signature": self.signature_name,
+        }
+        given = [f", {what} {v}" for what, v in parts.items() if v is not None]
+        return self.model_name + "".join(given)
+
     def error(self, error_class: type[ErrorT], message: str) -> ErrorT:
         """Returns an error that knows this model and this server."""
         return error_class(

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from kerassent.client._deadline import Deadline
 from kerassent.client._status import ModelVersionStatus
+from kerassent.client._target import Target
+from kerassent.client._tls import TlsFiles
+from kerassent.client._waiting import Waiting
 
 # Output name -> numbers, or str in an object array; in the model's shape.
 Outputs = Mapping[str, npt.NDArray[Any]]
@@ -43,3 +46,20 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Gives the connection back."""
+
+
+def connect(
+    target: Target,
+    *,
+    headers: Mapping[str, str],
+    tls: TlsFiles,
+    waiting: Waiting,
+) -> Transport:
+    """Returns the transport for the URL, and imports no other one's."""
+    if target.address.is_grpc:
+        from kerassent.client._grpc import GrpcTransport
+
+        return GrpcTransport(target, headers=headers, tls=tls, waiting=waiting)
+    from kerassent.client._rest import RestTransport
+
+    return RestTransport(target, headers=headers, tls=tls, waiting=waiting)

@@ -48,6 +48,11 @@ class Connections:
         """The model's name on the server."""
         return self._model_name
 
+    @property
+    def model_spec(self) -> str:
+        """The same, with the version or signature asked for."""
+        return self._all[0].model_spec
+
     def take(self) -> Client:
         """Returns a client that nobody else uses."""
         try:

@@ -48,7 +48,7 @@ def load_page(measured: LoadResult | Sweep) -> str:
     results = [result for result, _ in rows]
     first = results[0]
     context = {
-        "title": f"Load test of {first.model_name} at {first.url}",
+        "title": f"Load test of {first.model_spec} at {first.url}",
         "headline": headline,
         "lead": lead,
         "charts": charts,
@@ -86,7 +86,7 @@ def _facts(results: Sequence[LoadResult]) -> list[tuple[str, str]]:
     first = results[0]
     return [
         ("server", first.url),
-        ("model", first.model_name),
+        ("model", first.model_spec),
         (
             "each load" if len(results) > 1 else "time",
             f"{first.seconds:.4g} s, without the warmup",

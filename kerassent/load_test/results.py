@@ -95,6 +95,7 @@ class LoadResult:
     Args:
         url: Whom was asked.
         model_name: For which model.
+        model_spec: The same, with the version or signature asked for.
         rate: Requests a second of an open loop, or `None`.
         clients: Clients of a closed loop, or `None`.
         texts_per_request: Texts in a request.
@@ -115,6 +116,7 @@ class LoadResult:
 
     url: str
     model_name: str
+    model_spec: str
     rate: float | None
     clients: int | None
     texts_per_request: int
@@ -205,6 +207,7 @@ def summarize(
     return LoadResult(
         url=server.url,
         model_name=server.model_name,
+        model_spec=server.model_spec,
         rate=rate,
         clients=clients,
         texts_per_request=payloads.texts_per_request,

@@ -41,7 +41,7 @@ def load_tables(result: LoadResult) -> tuple[Any, ...]:
         result: What `run_open_loop` or `run_closed_loop` returned.
     """
     table = _table(
-        f"{result.model_name} at {result.url}: {result.num_requests:,} "
+        f"{result.model_spec} at {result.url}: {result.num_requests:,} "
         f"requests in {result.seconds:.4g} s, latencies in ms"
     )
     table.add_row(*cells(result))
@@ -56,7 +56,7 @@ def sweep_tables(sweep: Sweep) -> tuple[Any, ...]:
     """
     alone = sweep.alone
     table = _table(
-        f"{alone.model_name} at {alone.url}: {alone.seconds:.4g} s each, "
+        f"{alone.model_spec} at {alone.url}: {alone.seconds:.4g} s each, "
         "latencies in ms"
     )
     table.add_column("")

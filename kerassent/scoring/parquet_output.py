@@ -12,9 +12,8 @@ from kerassent.scoring.answers import Answers
 from kerassent.scoring.chunks import Chunk
 from kerassent.scoring.output import Output, cell_text, utf8
 
-# Chunks are gathered to row groups of so much.
-_GROUP_ROWS: Final = 1 << 17
-_GROUP_BYTES: Final = 64 << 20
+# Chunks are gathered to row groups of so much, which the writer holds whole.
+_GROUP_BYTES: Final = 16 << 20
 
 
 class ParquetOutput(Output):
@@ -85,10 +84,7 @@ class ParquetOutput(Output):
             tables: list[pa.Table] = []
             for stream in _streams(data, ends):
                 tables.append(_cast(stream.read_all(), schema))
-                if (
-                    sum(table.num_rows for table in tables) >= _GROUP_ROWS
-                    or sum(table.nbytes for table in tables) >= _GROUP_BYTES
-                ):
+                if sum(table.nbytes for table in tables) >= _GROUP_BYTES:
                     writer.write_table(pa.concat_tables(tables))
                     tables = []
             if tables:

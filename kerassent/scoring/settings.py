@@ -15,8 +15,8 @@ def output_settings(
 ) -> dict[str, Any]:
     """Returns what an unfinished output must have been begun with.
 
-    Files are told by their content: a copy is as good. Of a server the model's
-    name counts, but not where it is; of an object only the classes.
+    Files are told by their content: a copy is as good. Of a server counts what
+    it is asked, but not where it is; of an object only the classes.
 
     Args:
         model: The model.
@@ -35,7 +35,7 @@ def output_settings(
 
 def _model_name(model: Model, path: Path | None) -> str | None:
     if isinstance(model, Client):
-        return model.model_name
+        return model.model_spec
     if path is None:
         return None
     # TensorFlow is here already if the model is.

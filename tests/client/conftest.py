@@ -2,7 +2,9 @@
 
 import select
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -194,12 +196,13 @@ def raw_server():
 def http_server():
     """Starts an HTTP server that gives one answer and keeps the requests.
 
-    The answer is bytes, or a function of the request's body.
+    The answer is bytes, or a function of the request's body, which may set
+    the status of this answer and those that follow.
     """
     servers = []
 
     def start(status, body, *, port=0, headers=(), ssl_context=None):
-        answer = SimpleNamespace(body=body, requests=[])
+        answer = SimpleNamespace(status=status, body=body, requests=[])
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -214,7 +217,7 @@ def http_server():
                 body = answer.body
                 if callable(body):
                     body = body(answer.requests[-1].body)
-                self.send_response(status)
+                self.send_response(answer.status)
                 for name, value in headers:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
@@ -284,6 +287,42 @@ def grpc_server():
     yield start
     for server in servers:
         server.stop(None).wait()
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory):
+    """Paths of a self-signed certificate for 127.0.0.1 and of its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+        "-nodes -days 2 -subj /CN=kerassent "
+        "-addext subjectAltName=IP:127.0.0.1"
+    ).split()
+    try:
+        subprocess.run(
+            [*command, "-keyout", key, "-out", cert],
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    return cert, key
+
+
+@pytest.fixture
+def mutual_tls(pem):
+    """What servers need that show that certificate and ask for it, too."""
+    cert, key = pem
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=cert)
+    context.load_cert_chain(cert, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    credentials = grpc.ssl_server_credentials(
+        [(key.read_bytes(), cert.read_bytes())],
+        cert.read_bytes(),
+        require_client_auth=True,
+    )
+    return {"https": context, "grpcs": credentials}
 
 
 class Proxy:

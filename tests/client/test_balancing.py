@@ -14,11 +14,13 @@ from tensorflow_serving.apis import get_model_status_pb2
 from kerassent.client import Client
 from kerassent.client._address import Address
 from kerassent.client._connection import Deadline
+from kerassent.client._failure import Failure
 from kerassent.client._grpc import GrpcTransport
 from kerassent.client._target import Target
 from kerassent.client._tls import TlsFiles
 from kerassent.client._waiting import Blocking, run
 from kerassent.errors import ServingError
+from tests.client.conftest import Proxy
 
 
 class NameServer:
@@ -67,15 +69,19 @@ class NamedAddress(Address):
         return f"dns://127.0.0.1:{self.name_server}/{self.netloc}"
 
 
-@pytest.mark.skipif(
+TWO_ADDRESSES = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems have one loopback address"
 )
-def test_requests_go_in_turn_to_all_addresses_of_a_name(grpc_server):
-    def status(version):
-        response = get_model_status_pb2.GetModelStatusResponse()
-        response.model_version_status.add(version=version, state=30)
-        return lambda *_: response
 
+
+def status(version):
+    response = get_model_status_pb2.GetModelStatusResponse()
+    response.model_version_status.add(version=version, state=30)
+    return lambda *_: response
+
+
+@TWO_ADDRESSES
+def test_requests_go_in_turn_to_all_addresses_of_a_name(grpc_server):
     port = grpc_server(status=status(1), address="127.0.0.1:0")
     grpc_server(status=status(2), address=f"127.0.0.2:{port}")
     name_server = NameServer(["127.0.0.1", "127.0.0.2"])
@@ -98,6 +104,38 @@ def test_requests_go_in_turn_to_all_addresses_of_a_name(grpc_server):
     asked = versions(10)
     assert sorted(asked) == [1] * 5 + [2] * 5
     assert all(a != b for a, b in zip(asked, asked[1:], strict=False))
+    transport.close()
+    name_server.close()
+
+
+@TWO_ADDRESSES
+def test_name_is_looked_up_again_where_an_address_is_lost(grpc_server):
+    proxy = Proxy(grpc_server(status=status(1)))
+    grpc_server(status=status(2), address=f"127.0.0.2:{proxy.port}")
+    name_server = NameServer(["127.0.0.1"])
+    address = NamedAddress(
+        "grpc", f"model.example:{proxy.port}", name_server=name_server.port
+    )
+    transport = GrpcTransport(
+        Target(address, "m"), headers={}, tls=TlsFiles(), waiting=Blocking()
+    )
+
+    def version():
+        asked = transport.status(deadline=Deadline.after(1.0))
+        try:
+            return run(asked)[0].version
+        except Failure:
+            return None
+
+    assert version() == 1
+    name_server.addresses = ["127.0.0.2"]
+    assert version() == 1
+    proxy.close()
+    lost = time.monotonic()
+    while version() != 2:
+        # gRPC alone asks a name server every 30 seconds.
+        assert time.monotonic() < lost + 15
+        time.sleep(0.1)
     transport.close()
     name_server.close()
 

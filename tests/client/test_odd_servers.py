@@ -319,6 +319,28 @@ def test_rest_answer_of_another_model_is_refused(answer, message, http_server):
     assert type(caught.value) is ServingError
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_rest_answer_with_another_number_of_rows_is_refused(count, http_server):
+    explained = ROW | {
+        "words": ["a"],
+        "starts": [0],
+        "ends": [1],
+        "attributions": [0.5],
+        "completeness_error": 0.0,
+    }
+    answer = {
+        "predictions": [explained] * count,
+        "results": [[["pos", 0.75], ["neg", 0.25]]] * count,
+    }
+    server = http_server(200, json.dumps(answer).encode())
+    with client_of("http", server.port) as client:
+        for ask in ("predict", "predict_proba", "outputs", "explain"):
+            with pytest.raises(ServingError, match="not 2 'predictions' in"):
+                getattr(client, ask)(["a", "b"])
+        with pytest.raises(ServingError, match=f"classified {count} texts of"):
+            client.classify(["a", "b"])
+
+
 def test_rest_answer_may_hold_bare_nan(http_server):
     body = json.dumps({"predictions": [ROW | {"score": float("nan")}]})
     with client_of("http", http_server(200, body.encode()).port) as client:

@@ -13,6 +13,14 @@ def test_target_is_shown_with_what_was_asked_for():
     assert str(Target(ADDRESS, "m", None, "stable")) == "'m', label 'stable'"
 
 
+def test_model_spec_says_all_that_decides_the_answers():
+    assert Target(ADDRESS, "m").model_spec == "m"
+    assert Target(ADDRESS, "m", 0, None, "s").model_spec == (
+        "m, version 0, signature s"
+    )
+    assert Target(ADDRESS, "m", None, "a").model_spec == "m, label a"
+
+
 def test_error_knows_the_model_and_the_server():
     error = Target(ADDRESS, "m").error(ModelNotFound, "gone")
     assert type(error) is ModelNotFound

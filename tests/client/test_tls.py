@@ -1,8 +1,4 @@
-import ssl
-import subprocess
-
 import certifi
-import grpc
 import pytest
 from tensorflow_serving.apis import get_model_status_pb2
 
@@ -15,47 +11,17 @@ NO_FILES = {"ca_cert": None, "client_cert": None, "client_key": None}
 STATUS = b'{"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}'
 
 
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory):
-    """Paths of a self-signed certificate for 127.0.0.1 and of its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
-        "-nodes -days 2 -subj /CN=kerassent "
-        "-addext subjectAltName=IP:127.0.0.1"
-    ).split()
-    try:
-        subprocess.run(
-            [*command, "-keyout", key, "-out", cert],
-            check=True,
-            capture_output=True,
-        )
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return cert, key
-
-
 @pytest.fixture(params=["grpcs", "https"])
-def tls_url(request, pem, grpc_server, http_server):
+def tls_url(request, mutual_tls, grpc_server, http_server):
     """A server that asks the client for a certificate, too."""
-    cert, key = pem
     if request.param == "grpcs":
         response = get_model_status_pb2.GetModelStatusResponse()
         response.model_version_status.add(version=1, state=30)
-        credentials = grpc.ssl_server_credentials(
-            [(key.read_bytes(), cert.read_bytes())],
-            cert.read_bytes(),
-            require_client_auth=True,
+        port = grpc_server(
+            status=lambda *_: response, credentials=mutual_tls["grpcs"]
         )
-        port = grpc_server(status=lambda *_: response, credentials=credentials)
     else:
-        context = ssl.create_default_context(
-            ssl.Purpose.CLIENT_AUTH, cafile=cert
-        )
-        context.load_cert_chain(cert, key)
-        context.verify_mode = ssl.CERT_REQUIRED
-        port = http_server(200, STATUS, ssl_context=context).port
+        port = http_server(200, STATUS, ssl_context=mutual_tls["https"]).port
     return f"{request.param}://127.0.0.1:{port}"
 
 

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from kerassent.load_test.open_loop import _moments
+from kerassent.load_test.page import load_page
 from kerassent.load_test.payloads import Payloads
 from kerassent.load_test.recording import Event, Recording
 from kerassent.load_test.results import percentile, summarize
+from kerassent.load_test.tables import load_tables
 
 
 class Nobody:
     url, model_name = "grpc://nowhere:1", "m"
+    model_spec = "m, version 3"
 
 
 def result_of(events, *, share=0.1, window=(0.0, 10.0), **options):
@@ -87,6 +90,13 @@ def test_slices_say_when():
     assert [part.throughput for part in found.slices] == [10] * 9 + [0]
     assert found.slices[9].max_ms is None
     assert found.slices[0].p50_ms == pytest.approx(10)
+
+
+def test_table_and_page_say_which_model():
+    found = result_of([event(0, 0.1)])
+    spec = "m, version 3 at grpc://nowhere:1"
+    assert load_tables(found)[0].title.startswith(spec)
+    assert f"<title>Load test of {spec}</title>" in load_page(found)
 
 
 def test_it_is_plain_data():

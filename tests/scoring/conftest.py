@@ -62,7 +62,8 @@ def write_table(path, rows, columns=COLUMNS):
         table = pa.table(
             [list(column) for column in zip(*rows, strict=True)], names=columns
         )
-        pq.write_table(table, path, row_group_size=7)
+        # Several row groups, but no thousands: a file's list of them is read.
+        pq.write_table(table, path, row_group_size=max(7, len(rows) // 8))
     else:
         book = openpyxl.Workbook()
         for row in [columns, *rows]:

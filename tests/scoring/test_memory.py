@@ -1,7 +1,6 @@
 """Memory is that of a chunk: six times the rows take no more of it.
 
-`tools/check_scoring_memory.py` shows it for millions of rows and a real model,
-and for parquet, of which Arrow reads row groups ahead.
+`tools/check_scoring_memory.py` shows it for millions of rows and a real model.
 """
 
 import subprocess
@@ -28,10 +27,10 @@ with open("/proc/self/status") as lines:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_six_times_the_rows_take_no_more_memory(form, tmp_path, repository):
     peaks = []
-    for count in (20_000, 120_000):
+    for count in (60_000, 360_000):
         rows = [[i, f"{i} {'very good ' * 30}", "n"] for i in range(count)]
         source = write_table(tmp_path / f"in{count}.{form}", rows)
         # `ru_maxrss` would count what pytest itself has, too.
@@ -46,5 +45,5 @@ def test_six_times_the_rows_take_no_more_memory(form, tmp_path, repository):
             check=True,
         )
         peaks.append(int(done.stdout.split()[-1]) >> 10)
-    # The texts that came in addition are 30 MiB, before any of Python's own.
-    assert peaks[1] - peaks[0] < 15, peaks
+    # The texts that came in addition are 90 MiB, before any of Python's own.
+    assert peaks[1] - peaks[0] < 25, peaks

@@ -80,7 +80,8 @@ def test_dates_of_a_workbook_are_dates(model, tmp_path):
 
 
 def test_chunks_are_gathered_to_row_groups(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("kerassent.scoring.parquet_output._GROUP_ROWS", 20)
+    # A chunk's five rows are some 150 bytes.
+    monkeypatch.setattr("kerassent.scoring.parquet_output._GROUP_BYTES", 500)
     source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
     pq.write_table(pa.table({"text": [f"t{i}" for i in range(50)]}), source)
     score_file(model, source, output, text="text", chunk_rows=5)

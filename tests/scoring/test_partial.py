@@ -2,8 +2,10 @@ import os
 
 import pytest
 
+from kerassent.client import Client
 from kerassent.errors import DataError, ServerUnavailable
 from kerassent.scoring.local import score_file
+from kerassent.server import serve
 from tests.scoring.conftest import WordModel, write_table
 
 FORMATS = ["csv", "jsonl", "parquet", "xlsx"]
@@ -99,6 +101,31 @@ def test_another_source_is_refused_and_a_copy_is_not(unfinished):
     with pytest.raises(ValueError, match="with other data .*source: "):
         score(WordModel(), source, output, resume=True)
     score(WordModel(), copy, output, resume=True)
+
+
+def test_another_version_on_a_server_is_refused(tiny_models, tmp_path):
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    write_table(source, ROWS)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with serve(tiny_models, port=0, rest_api_port=0) as server:
+        with (
+            Client(server.grpc_url, model_name="tiny", version=1) as client,
+            pytest.raises(KeyboardInterrupt),
+        ):
+            score(client, source, output, progress=stop)
+        with (
+            Client(server.grpc_url, model_name="tiny") as client,
+            pytest.raises(
+                ValueError, match='model: "tiny, version 1", now "tiny"'
+            ),
+        ):
+            score(client, source, output, resume=True)
+        with Client(server.rest_url, model_name="tiny", version=1) as client:
+            score(client, source, output, resume=True)
+    assert output.exists()
 
 
 def test_other_classes_are_refused(unfinished):
