@@ -34,6 +34,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -227,6 +228,7 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
     import kerassent as ks
 
     beside = directory.with_name(f".writing-{directory.name}")
+    shutil.rmtree(beside, ignore_errors=True)
     reviews = weights.sample(options, options.reviews)
     texts = list(reviews.texts)
     np.random.default_rng(0).shuffle(texts)
@@ -263,8 +265,7 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
         "reviews": len(texts),
         "tokens_per_review": round(float(lengths.mean()), 1),
         "tokens_squared": round(float((lengths**2).mean()), 1),
-        "parameters": classifier.count_params(),
-        "flops": least_flops(classifier.backbone),
+        "flops": weights.least_flops(classifier.backbone),
     }
     for name, content in (
         ("texts", by_task),
@@ -273,23 +274,6 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
     ):
         (beside / f"{name}.json").write_text(json.dumps(content), "utf-8")
     beside.rename(directory)
-
-
-def least_flops(backbone: Any) -> dict[str, int]:
-    """Returns how many operations an answer needs at least.
-
-    A product of (m, k) and (k, n) counts 2mkn. A review of n tokens needs
-    `token` n + `pair` n n: all of each layer for all tokens, but of the last
-    one only what [CLS] reads, for which each head's query is multiplied with
-    its weights before it meets the tokens. Norms, softmax and GELU don't count.
-    """
-    size, inner = backbone.hidden_dim, backbone.intermediate_dim
-    whole = backbone.num_layers - 1
-    return {
-        "token": whole * 2 * (4 * size * size + 2 * size * inner)
-        + 4 * backbone.num_heads * size,
-        "pair": whole * 4 * size,
-    }
 
 
 if __name__ == "__main__":

@@ -53,21 +53,22 @@ def versions(name: str, home: pathlib.Path) -> dict[str, str]:
         name: As in `python_of`.
         home: As in `python_of`.
     """
-    lines = (REQUIREMENTS / f"{name}.txt").read_text("utf-8").splitlines()
+    if not (home / name / "installed.txt").exists():
+        return {}
     named = [
-        line.partition("==")[0].strip()
-        for line in lines
-        if line.strip() and not line.startswith("#")
+        line.partition("==")[0]
+        for line in (home / name / "installed.txt").read_text().splitlines()
+        if "==" in line
     ]
     program = (
         "import importlib.metadata as m, json, sys; "
         "print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
     )
     found = subprocess.run(
-        [python_of(name, home), "-c", program, *named],
+        [home / name / "bin" / "python", "-c", program, *named],
         check=True,
         capture_output=True,
         text=True,
     )
-    versions: dict[str, str] = json.loads(found.stdout)
-    return versions
+    installed: dict[str, str] = json.loads(found.stdout)
+    return installed

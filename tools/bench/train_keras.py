@@ -14,6 +14,7 @@ import tensorflow as tf
 from figures import processor
 from weights import (
     described,
+    least_flops,
     our_classifier,
     sample,
     stock_classifier,
@@ -83,6 +84,8 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
     facts = described(options) | {
         "reviews": len(reviews),
         "tokens_per_review": round(len(tokens.tokens) / len(reviews), 1),
+        "tokens_squared": round(float((np.diff(tokens.splits) ** 2).mean()), 1),
+        "flops": least_flops(classifier.backbone),
         "batch_size": options.batch_size,
         "rounds": options.rounds,
         "cores": os.cpu_count(),

@@ -202,3 +202,22 @@ def torch_weights(classifier: Any) -> dict[str, Any]:
         else:
             weights[f"{prefix}{TORCH_NAMES[part]}.weight"] = value
     return weights
+
+
+def least_flops(backbone: Any) -> dict[str, int]:
+    """Returns how many operations an answer needs at least.
+
+    A product of (m, k) and (k, n) counts 2mkn. A review of n tokens needs
+    `token` n + `pair` n n: all of each layer for all tokens, but of the last
+    one only what [CLS] reads, for which each head's query is multiplied with
+    its weights before it meets the tokens. Norms, softmax and GELU don't count.
+    `weights` is how many numbers its layers' matrices have.
+    """
+    size, inner = backbone.hidden_dim, backbone.intermediate_dim
+    whole = backbone.num_layers - 1
+    return {
+        "token": whole * 2 * (4 * size * size + 2 * size * inner)
+        + 4 * backbone.num_heads * size,
+        "pair": whole * 4 * size,
+        "weights": backbone.num_layers * (4 * size * size + 2 * size * inner),
+    }
