@@ -262,6 +262,7 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
     }
     expected = classifier.predict_proba(texts[:BATCH_SIZE]).tolist()
     facts = weights.described(options) | {
+        "model": model_of(classifier.backbone),
         "reviews": len(texts),
         "tokens_per_review": round(float(lengths.mean()), 1),
         "tokens_squared": round(float((lengths**2).mean()), 1),
@@ -274,6 +275,15 @@ def write_inputs(options: argparse.Namespace, directory: pathlib.Path) -> None:
     ):
         (beside / f"{name}.json").write_text(json.dumps(content), "utf-8")
     beside.rename(directory)
+
+
+def model_of(backbone: Any) -> str:
+    """Returns its size in words."""
+    return (
+        f"a DistilBERT of {backbone.num_layers} layers of "
+        f"{backbone.hidden_dim}, {backbone.count_params() / 1e6:.1f} million "
+        "weights"
+    )
 
 
 if __name__ == "__main__":

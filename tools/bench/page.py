@@ -9,6 +9,7 @@ import sections
 from tables import table
 from verdicts import summary, verdict_table, verdicts
 
+COMMAND = "python tools/bench/run FILE [--run RUN]"
 BARS = "benchmarks"
 GROWTH = "benchmarks_growth"
 
@@ -52,8 +53,8 @@ def text(race: dict[str, Any], parts: dict[str, Any], drawn: list[str]) -> str:
     found = verdicts(parts)
     blocks = [
         "# Benchmarks",
-        "Written by `tools/bench/run`, which measures all of it on one machine "
-        "and makes the peers' virtual environments; all figures are in "
+        f"Written by `{COMMAND}`, which makes the peers' virtual environments "
+        "and measures all of it on one machine. All figures are in "
         "[benchmarks.json](benchmarks.json).",
         *(
             ["**A trial of the tool: these figures say nothing.**"]
@@ -93,12 +94,14 @@ def machine(race: dict[str, Any]) -> str:
         if (part["others_cores"] or 0) > SHARED
     }
     weights = race["weights"]
+    process = race["parts"].get("process", {}).get("figures", {})
+    model = process.get("model", "a DistilBERT")
     lines = [
         f"{it['cores']} cores of {article(it['processor'])} (family and model "
         f"{it['family_and_model']}; {', '.join(it['abilities'])}), "
         f"{it['memory_gib']} GiB, {it['system']}, Python {it['python']}, "
-        f"{' and '.join(days)}. The weights are those of "
-        f"{weights['weights']}, reviews have {weights['sequence_length']} "
+        f"{' and '.join(days)}. The model is {model}, with the weights of "
+        f"{weights['weights']}; reviews have {weights['sequence_length']} "
         "tokens at most."
     ]
     if loads:

@@ -93,7 +93,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def turn_of(row: str) -> tuple[Callable[[], object], Callable[[], float]]:
+def turn_of(row: str) -> tuple[Callable[[], None], Callable[[], float]]:
     """Returns what `take_turns` wants of a row."""
     library, _, precision = row.partition("_")
     made: list[Callable[[], object]] = []
@@ -117,7 +117,10 @@ def turn_of(row: str) -> tuple[Callable[[], object], Callable[[], float]]:
             taken.append(time.perf_counter() - start)
         return statistics.median(taken)
 
-    return lambda: call()(), turn
+    def warm_up() -> None:
+        call()()
+
+    return warm_up, turn
 
 
 def tensorflow_call(precision: str) -> Callable[[], object]:

@@ -14,6 +14,13 @@ BASE = {
     "intermediate_dim": 3072,
 }
 
+# What the page calls them.
+WEIGHTS = {
+    "run": "a trained run",
+    "preset": "the default preset and a head of no training",
+    "base": "no training",
+}
+
 # transformers' names for the parts of a layer, of the head, and of the rest.
 TORCH_NAMES = {
     "self_attention_layer/query": "attention.q_lin",
@@ -51,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def described(options: argparse.Namespace) -> dict[str, Any]:
     """Returns what `add_arguments` was told, but for where files are."""
     return {
-        "weights": "a trained run" if options.run else options.shape,
+        "weights": WEIGHTS["run" if options.run else options.shape],
         "sequence_length": options.sequence_length,
     }
 
