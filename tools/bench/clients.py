@@ -130,9 +130,17 @@ def http_asker(server: Served, path: str, body_of: Any) -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port)
     headers = {"Content-Type": "application/json"}
 
+    def posted(body: str) -> http.client.HTTPResponse:
+        connection.request("POST", path, body, headers)
+        return connection.getresponse()
+
     def ask(text: str) -> bytes:
-        connection.request("POST", path, json.dumps(body_of(text)), headers)
-        response = connection.getresponse()
+        body = json.dumps(body_of(text))
+        try:
+            response = posted(body)
+        except ConnectionError:  # closed while nobody asked: opened anew
+            connection.close()
+            response = posted(body)
         answer = response.read()
         if response.status != 200:
             raise SystemExit(f"{path} answers {response.status}: {answer!r}")

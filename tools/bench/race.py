@@ -72,7 +72,7 @@ PARTS = {
         "export.py",
         "raw strings to probabilities in process",
         "reviews weights peers models_option",
-        "--reviews 480 --rounds 3",
+        "--reviews 320 --rounds 3",
         "--reviews 48 --rounds 1 --seconds 0",
     ),
     "services": Part(
@@ -86,7 +86,7 @@ PARTS = {
         "train.py",
         "training",
         "reviews weights peers",
-        "--batch-size 16 --batches 6 --rounds 3 --without-memory",
+        "--batch-size 16 --batches 5 --rounds 3 --without-memory",
         "--batch-size 4 --batches 2 --rounds 1 --without-memory "
         "--pipeline-reviews 64",
     ),
@@ -101,7 +101,7 @@ PARTS = {
         "export.py",
         "what a longer text costs, and a larger batch",
         "reviews weights peers models_option",
-        f"--reviews 480 --rounds 3 --seconds 0.3 {NOT_PREDICT} --tasks "
+        f"--reviews 320 --rounds 3 --seconds 0.3 {NOT_PREDICT} --tasks "
         f"{LENGTHS} {BATCHES}",
         f"--reviews 48 --rounds 1 --seconds 0 {NOT_PREDICT} --tasks length_8 "
         "batch_2",

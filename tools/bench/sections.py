@@ -30,8 +30,9 @@ What each row is:
   `transformers.optimizer`; or its weights quantized dynamically to int8, whose
   answers differ by more: one text of 32 may be off by over 0.3, float32 rows by
   0.005, bfloat16 by 0.05.
-- **ktrain**: its `text.Transformer` and predictor with Keras 2, which pad each
-  review to the sequence length; trained by `fit_onecycle`, tokens made before.
+- **ktrain**: its `text.Transformer` and predictor, which pad each review to the
+  sequence length; trained by `fit_onecycle`, tokens made before. It needs Keras
+  2, NumPy 1 and transformers 4; the newest TensorFlow runs them.
 - **FastAPI + transformers**: `tools/bench/service.py`, one worker of uvicorn, a
   `pipeline`; it does not batch. kerassent's server batches as the export says.
 - Peers have all cores. The clients of the servers run on the same cores, and
