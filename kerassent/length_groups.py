@@ -12,7 +12,7 @@ from kerassent.forward import NEVER
 
 # Texts are sorted by length, and so many tokens of neighbours attend in one
 # step; a text that is longer is alone in its step, which needs no padding.
-# Measured by tools/bench_export.py: 128 to 512 are about alike.
+# Measured by tools/bench/export.py: 128 to 512 are about alike.
 _GROUP_TOKENS = 256
 
 # Attention of one group has too little work for all cores.

@@ -11,7 +11,7 @@ from kerassent.forward import Precision
 PrecisionChoice = Literal["auto", Precision]
 
 # With the former oneDNN multiplies bfloat16 at five times float32's speed
-# (tools/bench_train.py), with the latter at twice.
+# (tools/bench/train.py), with the latter at twice.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 

@@ -11,6 +11,7 @@ from kerassent.cli import main
 
 PAGES = [
     "README.md",
+    "docs/benchmarks.md",
     "docs/client.md",
     "docs/data.md",
     "docs/data_checks.md",

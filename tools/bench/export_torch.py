@@ -1,6 +1,6 @@
-"""The torch and ONNX rows of `bench_export.py`, which runs this where they are.
+"""The torch and ONNX rows of `export.py`, which runs this where they are.
 
-python bench_export_peers.py DIRECTORY [torch] [onnx] [onnx_int8] …
+python export_torch.py DIRECTORY SECONDS [torch/reviews] [onnx_int8/short] …
 """
 
 import json
@@ -12,74 +12,78 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from bench_export import rows_of
-from bench_turns import take_turns
+from answering import Predict, rows_of
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
-from safetensors.torch import load_file
 from tokenizers import BertWordPieceTokenizer
-from transformers import DistilBertConfig, DistilBertForSequenceClassification
+from transformers import DistilBertForSequenceClassification
+from turns import take_turns
 
 NAMES = ["input_ids", "attention_mask"]
 CORES = os.cpu_count() or 1
 
 
-def model_of(directory: pathlib.Path, row: str) -> Any:
+def model_of(directory: pathlib.Path, row: str) -> Predict:
     """Returns what takes a list of texts and returns their probabilities."""
-    settings = json.loads((directory / "settings.json").read_text("utf-8"))
+    checkpoint = directory / "checkpoint"
+    settings = json.loads((checkpoint / "tokenizer_config.json").read_text())
     tokenizer = BertWordPieceTokenizer(
-        str(directory / "vocabulary.txt"), lowercase=True
+        str(checkpoint / "vocab.txt"), lowercase=True
     )
-    tokenizer.enable_truncation(settings["sequence_length"])
+    tokenizer.enable_truncation(settings["model_max_length"])
     tokenizer.enable_padding()
-    logits = (
-        torch_logits(directory, settings["config"])
-        if row == "torch"
-        else onnx_logits(directory, settings["config"], row)
-    )
+    make = torch_logits if row.startswith("torch") else onnx_logits
+    logits = make(directory, row)
 
     def predict(texts: list[str]) -> Any:
         encoded = tokenizer.encode_batch(texts)
-        exp = np.exp(
-            logits(
-                np.array([each.ids for each in encoded]),
-                np.array([each.attention_mask for each in encoded]),
-            )
+        found = logits(
+            np.array([each.ids for each in encoded]),
+            np.array([each.attention_mask for each in encoded]),
         )
+        exp = np.exp(found - found.max(1, keepdims=True))
         return (exp / exp.sum(1, keepdims=True)).tolist()
 
     return predict
 
 
-def torch_model(directory: pathlib.Path, config: dict[str, Any]) -> Any:
+def torch_model(directory: pathlib.Path, row: str) -> Any:
     """Returns transformers' classifier with the weights."""
-    model = DistilBertForSequenceClassification(DistilBertConfig(**config))
-    model.load_state_dict(load_file(directory / "weights.safetensors"))
-    return model.eval()
+    dtype = torch.bfloat16 if row.endswith("bfloat16") else torch.float32
+    return (
+        DistilBertForSequenceClassification.from_pretrained(
+            directory / "checkpoint"
+        )
+        .to(dtype)
+        .eval()
+    )
 
 
-def torch_logits(directory: pathlib.Path, config: dict[str, Any]) -> Any:
+def torch_logits(directory: pathlib.Path, row: str) -> Any:
     """Returns what takes ids and mask and returns logits."""
-    model = torch_model(directory, config)
+    model = torch_model(directory, row)
 
     def logits(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return model(
-                input_ids=torch.from_numpy(ids),
-                attention_mask=torch.from_numpy(mask),
-            ).logits.numpy()
+            return (
+                model(
+                    input_ids=torch.from_numpy(ids),
+                    attention_mask=torch.from_numpy(mask),
+                )
+                .logits.float()
+                .numpy()
+            )
 
     return logits
 
 
-def onnx_logits(
-    directory: pathlib.Path, config: dict[str, Any], row: str
-) -> Any:
+def onnx_logits(directory: pathlib.Path, row: str) -> Any:
     """Returns what takes ids and mask and returns logits."""
+    model = torch_model(directory, row)
     plain = str(directory / "plain.onnx")
     ones = torch.ones(2, 8, dtype=torch.long)
     torch.onnx.export(
-        torch_model(directory, config),
+        model,
         (ones, ones),
         plain,
         input_names=NAMES,
@@ -93,8 +97,8 @@ def onnx_logits(
         optimizer.optimize_model(
             plain,
             model_type="bert",
-            num_heads=config["n_heads"],
-            hidden_size=config["dim"],
+            num_heads=model.config.n_heads,
+            hidden_size=model.config.dim,
         ).save_model_to_file(path)
     else:
         quantize_dynamic(plain, path, weight_type=QuantType.QInt8)
@@ -112,4 +116,5 @@ def onnx_logits(
 
 if __name__ == "__main__":
     torch.set_num_threads(CORES)
-    take_turns(rows_of(sys.argv[2:], pathlib.Path(sys.argv[1]), model_of))
+    _, home, seconds, *keys = sys.argv
+    take_turns(rows_of(keys, pathlib.Path(home), model_of, float(seconds)))

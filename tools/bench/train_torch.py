@@ -1,6 +1,6 @@
-"""The torch rows of `bench_train.py`, which runs this where torch is.
+"""The torch rows of `train.py`, which runs this where torch is.
 
-    python bench_train_torch.py DIRECTORY [torch_float32] [torch_bfloat16]
+    python train_torch.py DIRECTORY [torch_float32] [torch_bfloat16]
 
 A training loop as people write one for transformers: batches in random order,
 each padded to its longest review, AdamW (fused, as transformers' own `Trainer`
@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench_turns import take_turns
-from safetensors.torch import load_file
 from torch.nn.utils.rnn import pad_sequence
-from transformers import DistilBertConfig, DistilBertForSequenceClassification
+from transformers import DistilBertForSequenceClassification
+from turns import take_turns
 
 
 def main(directory: pathlib.Path, rows: list[str]) -> None:
@@ -30,11 +29,10 @@ def main(directory: pathlib.Path, rows: list[str]) -> None:
 def loop(directory: pathlib.Path, in_bfloat16: bool) -> tuple[Any, Any]:
     """Returns a batch and an epoch."""
     torch.manual_seed(0)
-    settings = json.loads((directory / "settings.json").read_text("utf-8"))
-    model = DistilBertForSequenceClassification(
-        DistilBertConfig(**settings["config"])
+    settings = json.loads((directory / "training.json").read_text("utf-8"))
+    model = DistilBertForSequenceClassification.from_pretrained(
+        directory / "checkpoint"
     )
-    model.load_state_dict(load_file(directory / "weights.safetensors"))
     tokens = np.load(directory / "tokens.npz", allow_pickle=False)
     rows = [
         torch.from_numpy(row.astype(np.int64))

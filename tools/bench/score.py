@@ -3,7 +3,7 @@
 Run it when scoring, the client, the server or the export change, on an idle
 machine, with an export's base path and a file of reviews:
 
-    python tools/bench_score.py MODEL FILE [--reviews 5000] [--rounds 1]
+    python tools/bench/score.py MODEL FILE [--reviews 5000] [--rounds 1]
 
 Rows take turns, each in a process of its own, and write a csv file:
 
@@ -31,9 +31,10 @@ import tempfile
 from contextlib import ExitStack
 from typing import Any
 
-from bench_server import Server
-from bench_train import processor, sample, spread
-from bench_turns import Turns, take_turns
+from clients import Server
+from figures import processor, spread
+from turns import Turns, take_turns
+from weights import sample
 
 SIZES = (16, 32, 64, 128)
 LOCAL = ("local", *(f"local_{size}" for size in SIZES))

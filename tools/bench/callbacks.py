@@ -2,7 +2,7 @@
 
 Run it when the callbacks or Keras change, on a machine that does nothing else:
 
-    python tools/bench_callbacks.py [--steps 100] [--sequence-length 64]
+    python tools/bench/callbacks.py [--steps 100] [--sequence-length 64]
 
 It trains `minilm_l6_en_uncased` on made-up token ids, so that nothing but the
 step is timed. `OneCycle` with its momentum is measured by its own hooks, which

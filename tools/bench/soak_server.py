@@ -2,7 +2,7 @@
 
 Run it when the server's lifecycle, batching or ports change:
 
-    python tools/soak_server.py EXPORT [--seconds 120] [--clients 32]
+    python tools/bench/soak_server.py EXPORT [--seconds 120] [--clients 32]
 
 `EXPORT` is one version's directory, of a model with `serving_default`. It is
 published anew every ten seconds, as the next version. Half of the clients
@@ -163,7 +163,7 @@ def vanish(rest_port: int, text: str) -> None:
 def soak(options: argparse.Namespace, base: pathlib.Path) -> dict[str, Any]:
     """Returns what happened."""
     import grpc
-    from bench_server import Server
+    from clients import Server
 
     texts, answers = texts_and_answers(options.export)
     publish(options.export, base, 1)
@@ -175,7 +175,7 @@ def soak(options: argparse.Namespace, base: pathlib.Path) -> dict[str, Any]:
     with Server(
         str(base), "--enable_batching", "--enable_per_model_batching_parameters"
     ) as server:
-        pid = server._process.pid
+        pid = server.pid
         end = time.monotonic() + options.seconds
         channels = [
             grpc.insecure_channel(

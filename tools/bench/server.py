@@ -3,8 +3,8 @@
 Run it when the server, gRPC or TensorFlow change, on an idle machine, with the
 base path of an export or, untrained, the default preset or DistilBERT's shape:
 
-    python tools/bench_server.py models/sentiment [--clients 16] [--rounds 5]
-    python tools/bench_server.py --shape base
+    python tools/bench/server.py models/sentiment [--clients 16] [--rounds 5]
+    python tools/bench/server.py --shape base
 
 Rows take turns:
 
@@ -26,30 +26,30 @@ server's (median, least and most of the rounds).
 """
 
 import argparse
-import http.client
 import itertools
 import json
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from typing import Any
 
-from bench_train import processor, spread
-from bench_turns import Turns, take_turns
-
-# 16 tokens with [CLS] and [SEP]; a number makes each another text.
-SHORT = "A wonderful film {} , and I would gladly see it once again !"
-NUM_ONE = 100
-START_SECONDS = 120
-
-_numbers = itertools.count(1)
+import weights
+from clients import (
+    NUM_ONE,
+    SHORT,
+    Server,
+    grpc_asker,
+    load,
+    one_by_one,
+    rest_asker,
+)
+from figures import processor, spread
+from turns import Turns, take_turns
 
 
 def main() -> None:
@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", help="an export's base path")
     parser.add_argument("--shape", choices=["preset", "base"], default="preset")
+    parser.set_defaults(run=None, sequence_length=400)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
@@ -82,20 +83,10 @@ def main() -> None:
 
 def write_export(options: argparse.Namespace) -> None:
     """Writes an export of no training."""
-    from bench_train import encoder
-
     import kerassent as ks
-    from kerassent.presets import DEFAULT_PRESET
 
-    classifier = ks.SentimentClassifier.from_preset(
-        DEFAULT_PRESET, class_names=["neg", "pos"]
-    )
-    ks.export(
-        ks.SentimentClassifier(
-            encoder(options), ["neg", "pos"], classifier.preprocessor
-        ),
-        options.model,
-    )
+    classifier = weights.our_classifier(options, ("neg", "pos"))
+    ks.export(classifier, options.model)
 
 
 def newest(model: str) -> pathlib.Path:
@@ -141,131 +132,6 @@ def session_rows(options: argparse.Namespace) -> dict[str, Any]:
         return statistics.median(run(1) for _ in range(NUM_ONE))
 
     return {"session": (warm_up, batches), "session_one": (warm_up, one)}
-
-
-class Server:
-    """A `kerassent-model-server` in a process of its own.
-
-    Args:
-        model: The base path.
-        flags: What else it is told.
-    """
-
-    def __init__(self, model: str, *flags: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.rest_port = free.getsockname()[1]
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "import sys; from kerassent.server.flags import main; "
-                "sys.exit(main())",
-                f"--port={self.port}",
-                f"--rest_api_port={self.rest_port}",
-                "--model_name=m",
-                f"--model_base_path={os.path.abspath(model)}",
-                *flags,
-            ],
-            env={"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ,
-        )
-
-    def __enter__(self) -> "Server":
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                rest_asker(self)("warm")
-            except OSError:
-                if time.monotonic() > deadline or self._process.poll():
-                    raise
-                time.sleep(0.2)
-            else:
-                return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-
-def rest_asker(server: Server) -> Any:
-    """Returns what asks one text over a connection that stays open."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port)
-
-    def ask(text: str) -> bytes:
-        body = json.dumps({"instances": [text]})
-        connection.request("POST", "/v1/models/m:predict", body)
-        response = connection.getresponse()
-        answer = response.read()
-        if response.status != 200:
-            raise SystemExit(f"REST answers {response.status}: {answer!r}")
-        return answer
-
-    return ask
-
-
-def grpc_asker(channel: Any) -> Any:
-    """Returns what asks one text; the answer is not parsed."""
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
-
-    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "m"
-    tensor = request.inputs["text"]
-    tensor.dtype = tf.string.as_datatype_enum
-    tensor.tensor_shape.dim.add(size=1)
-    tensor.string_val.append(b"")
-
-    def ask(text: str) -> bytes:
-        tensor.string_val[0] = text.encode()
-        answer: bytes = call(request.SerializeToString())
-        return answer
-
-    return ask
-
-
-def load(askers: list[Any], seconds: float) -> tuple[float, float]:
-    """Returns texts a second as seen, and with the clients' time taken off."""
-    counts = [0] * len(askers)
-    failures: list[BaseException] = []
-    end = time.perf_counter() + seconds
-
-    def work(index: int) -> None:
-        ask = askers[index]
-        try:
-            while time.perf_counter() < end:
-                ask(SHORT.format(next(_numbers)))
-                counts[index] += 1
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [
-        threading.Thread(target=work, args=(index,))
-        for index in range(len(askers))
-    ]
-    start, cpu = time.perf_counter(), time.process_time()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    taken = time.perf_counter() - start
-    cpu = time.process_time() - cpu
-    if failures:
-        raise SystemExit(f"A client failed: {failures[0]!r}")
-    cores = len(os.sched_getaffinity(0))
-    return sum(counts) / taken, sum(counts) / (taken - cpu / cores)
-
-
-def one_by_one(ask: Any) -> float:
-    """Returns the median of seconds for a text."""
-    taken = []
-    for _ in range(NUM_ONE):
-        text = SHORT.format(next(_numbers))
-        start = time.perf_counter()
-        ask(text)
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
 
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:
@@ -335,9 +201,9 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         for _ in range(options.rounds):
             note("session", 1 / session.run("session"))
             for row, crowd in crowds.items():
-                seen, alone = load(crowd, options.seconds)
-                note(f"{row}_seen", seen)
-                note(row, alone)
+                found = load(crowd, options.seconds)
+                note(f"{row}_seen", found.rate)
+                note(row, found.rate_alone)
             note("session_one", 1e3 * session.run("session_one"))
             for row, ask in ones.items():
                 note(row, 1e3 * one_by_one(ask))

@@ -1,6 +1,6 @@
 """Rows of a benchmark that take turns, in processes that others can measure.
 
-Standard library only: `bench_train_torch.py` runs where kerassent is not.
+Standard library only: the peers run it where kerassent is not.
 """
 
 import json
