@@ -19,6 +19,7 @@ from kerassent.server.flag_table import make_parser
 
 ROOT = pathlib.Path(__file__).parent.parent
 _LANGUAGES = {
+    ".conf": "nginx",
     ".config": "protobuf",
     ".pbtxt": "protobuf",
     ".sh": "sh",
