@@ -63,7 +63,7 @@ def make_dataset(
             they take no memory and the next run finds them. Default: memory.
 
     Returns:
-        A `tf.data.Dataset` of known length: text is string `(batch_size,)`,
+        A `tf.data.Dataset` of known length. Text is string `(batch_size,)`,
         or with `preprocessor` a dictionary of `token_ids` and `padding_mask`,
         int32 `(batch_size, width)`; the label int32 `(batch_size,)`, an index
         into `reviews.class_names`.

@@ -39,9 +39,11 @@ class Reviews(ReviewsBase):
             of the class names, or there are no rows.
 
     Example:
+        ```python
         reviews = Reviews(["A gem.", "A bore."], ["pos", "neg"])
         reviews.class_names  # ("neg", "pos")
         reviews.label_ids  # array([1, 0], dtype=int32)
+        ```
     """
 
     __slots__ = ("_labels", "_texts")
@@ -198,8 +200,10 @@ def load_reviews(
         ValueError: An argument doesn't fit the source.
 
     Example:
+        ```python
         reviews = load_reviews("train.xlsx", text="Reviews", label="Sentiment")
         print(reviews.summary())
+        ```
     """
     names = checked_class_names(class_names)
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None

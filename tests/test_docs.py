@@ -1,3 +1,4 @@
+import pathlib
 import re
 import shlex
 import shutil
@@ -8,28 +9,14 @@ import openpyxl
 import pytest
 
 from kerassent.cli import main
+from kerassent.server.flag_table import make_parser
+from kerassent.server.model_config import read_config_file
 
+ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [
     "README.md",
-    "docs/benchmarks.md",
-    "docs/client.md",
-    "docs/data.md",
-    "docs/data_checks.md",
-    "docs/distributed.md",
-    "docs/evaluation.md",
-    "docs/explanation.md",
-    "docs/export.md",
-    "docs/load_test.md",
-    "docs/lr_finder.md",
-    "docs/one_cycle.md",
-    "docs/presets.md",
-    "docs/report.md",
-    "docs/scoring.md",
-    "docs/server.md",
-    "docs/tokenization.md",
-    "docs/training.md",
-    "docs/tutorial.md",
     "serving/README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
 
 
@@ -64,7 +51,7 @@ def _put_runs(workplace, run):
 @pytest.mark.filterwarnings("ignore:No learning rate found")
 @pytest.mark.parametrize("page", PAGES)
 def test_python_in_the_docs_runs(
-    page, repository, workplace, tiny_preset, request
+    page, repository, workplace, tiny_preset, request, capsys
 ):
     if page in ("docs/evaluation.md", "docs/report.md"):
         _put_runs(workplace, request.getfixturevalue("tiny_run")[1])
@@ -79,6 +66,11 @@ def test_python_in_the_docs_runs(
             code += block
     if code:
         exec(compile(f"import kerassent as ks\n{code}", page, "exec"), {})
+    outputs = re.findall(r"\n```\n\n```text\n(.*?)```", text, flags=re.DOTALL)
+    printed = capsys.readouterr().out
+    assert [output for output in outputs if output not in printed] == []
+    if page == "docs/coming_from_ktrain.md":
+        assert (workplace / "predictor/task.json").is_file()
     if page == "docs/distributed.md":
         assert (workplace / "runs/cluster/task.json").is_file()
     if page == "docs/tutorial.md":
@@ -97,8 +89,25 @@ def test_commands_in_the_docs_can_be_parsed(page, repository):
         command.make_context(name, arguments)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_server_commands_in_the_docs_have_flags_that_exist(page, repository):
+    text = (repository / page).read_text("utf-8").replace("\\\n", " ")
+    program = r"^(?:tensorflow|kerassent-)_?model[-_]server (.+)$"
+    for line in re.findall(program, text, flags=re.MULTILINE):
+        make_parser().parse_args(shlex.split(line))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tools_in_the_docs_exist_with_these_options(page, repository):
+    text = (repository / page).read_text("utf-8")
+    for tool, rest in re.findall(r"(tools/\w+\.py)([^`|\n]*)", text):
+        source = (repository / tool).read_text("utf-8")
+        for option in re.findall(r"--[a-z-]+", rest):
+            assert f'"{option}"' in source, (tool, option)
+
+
 def test_links_in_the_docs_lead_somewhere(repository):
-    for page in [*PAGES, "docs/index.md", "docs/troubleshooting.md"]:
+    for page in PAGES:
         text = (repository / page).read_text("utf-8")
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
@@ -108,3 +117,46 @@ def test_links_in_the_docs_lead_somewhere(repository):
 def test_changelog_names_every_command(repository):
     text = (repository / "CHANGELOG.md").read_text("utf-8")
     assert [name for name in main.commands if name not in text] == []
+
+
+def test_pages_made_of_the_code_are_current(repository):
+    """If not: `PYTHONPATH=. python -m cogapp -r -I tools` and the page."""
+    pytest.importorskip("cogapp", reason="needs the extra docs")
+    made = ["docs/cli.md", "docs/serving_files.md"]
+    done = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", "-I", "tools", *made],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_reference_has_every_command_and_shown_file(repository):
+    text = (repository / "docs/cli.md").read_text("utf-8")
+    assert re.findall("^## kerassent (.+)$", text, re.MULTILINE) == list(
+        main.commands
+    )
+    text = (repository / "docs/serving_files.md").read_text("utf-8")
+    serving = repository / "serving"
+    files = {
+        str(path.relative_to(serving))
+        for path in serving.rglob("*")
+        if path.is_file()
+    }
+    assert files - set(re.findall("^## (.+)$", text, re.MULTILINE)) == {
+        "README.md",
+        "grafana_dashboard.json",
+    }
+
+
+def test_model_config_in_the_docs_serves_two_labelled_versions(
+    repository, tmp_path
+):
+    text = (repository / "docs/deployment.md").read_text("utf-8")
+    (block,) = blocks(text, "text")
+    (tmp_path / "models.config").write_text(block)
+    (model,) = read_config_file(str(tmp_path / "models.config"))
+    assert (model.name, model.base_path) == ("sentiment", "/models/sentiment")
+    assert model.policy.versions == (1, 2)
+    assert dict(model.labels) == {"stable": 1, "canary": 2}

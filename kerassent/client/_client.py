@@ -145,7 +145,7 @@ class Client(Connection):
             timeout: Seconds for the whole call, as with `predict`.
 
         Returns:
-            Arrays by the outputs' names, each with a row a text: numbers, or
+            Arrays by the outputs' names, each with a row a text, of numbers or
             `str` objects. No texts, no arrays. JSON does not say a number's
             type; over REST it is float32, int64 or bool.
 
