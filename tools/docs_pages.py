@@ -1,30 +1,19 @@
 """The parts of the documentation that are made of the code itself.
 
-`docs/cli.md` and `docs/serving_files.md` call these functions. After a change
-of a command's options, or of a file in `serving/`, run
+`docs/cli.md` calls these functions. After a change of a command's options run
 
-    PYTHONPATH=. python -m cogapp -r -I tools docs/cli.md docs/serving_files.md
+    PYTHONPATH=. python -m cogapp -r -I tools docs/cli.md
 
-The tests fail while a page is not what it would then be.
+The tests fail while the page is not what it would then be.
 """
 
 import argparse
-import pathlib
 
 import click
 import cog
 
 from kerassent.cli import main
 from kerassent.server.flag_table import make_parser
-
-ROOT = pathlib.Path(__file__).parent.parent
-_LANGUAGES = {
-    ".conf": "nginx",
-    ".config": "protobuf",
-    ".pbtxt": "protobuf",
-    ".sh": "sh",
-    ".yaml": "yaml",
-}
 
 
 def commands() -> None:
@@ -53,11 +42,3 @@ def model_server() -> None:
             f"| `{action.option_strings[0]}={value}` | {text} "
             f"| {default and f'`{default}`'} |"
         )
-
-
-def serving_file(name: str) -> None:
-    """Writes a file of `serving/` as it is."""
-    path = ROOT / "serving" / name
-    language = _LANGUAGES.get(path.suffix, "dockerfile")
-    text = path.read_text("utf-8").rstrip("\n")
-    cog.outl(f"\n```{language}\n{text}\n```")

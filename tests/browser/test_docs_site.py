@@ -43,7 +43,8 @@ def site(tmp_path_factory):
     project = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "mkdocs.yml", project)
     shutil.copytree(ROOT / "docs", project / "docs")
-    (project / "kerassent").symlink_to(ROOT / "kerassent")
+    for name in ("kerassent", "serving", "CHANGELOG.md"):
+        (project / name).symlink_to(ROOT / name)
     done = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--strict"],
         cwd=project,
