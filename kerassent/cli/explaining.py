@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import pathlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -44,15 +43,19 @@ def explain(
     """
     from kerassent.prediction import explain as run
 
-    if html is not None and not pathlib.Path(html).absolute().parent.is_dir():
-        raise click.UsageError(
-            f"--html: there is no directory {str(pathlib.Path(html).parent)!r}."
-        )
+    if html is not None:
+        from kerassent.html_report.rendering import check_page_path
+
+        check_page_path(html)
     texts = list(arguments)
     with _opened(texts, server) as model:
         explanations = run(model, texts, target=target)
     if html is not None:
-        _write_page(pathlib.Path(html), texts, explanations)
+        from kerassent.highlighting import explanation_page
+        from kerassent.html_report.rendering import write_page
+
+        write_page(explanation_page(texts, explanations), html)
+        click.echo(f"wrote {html}", err=True)
     for text, explanation in zip(texts, explanations, strict=True):
         if as_json:
             click.echo(json.dumps({"text": text, **asdict(explanation)}))
@@ -99,16 +102,3 @@ def _show(text: str, explanation: Explanation) -> None:
                     )
                 )
             )
-
-
-def _write_page(
-    path: pathlib.Path, texts: Sequence[str], explanations: list[Explanation]
-) -> None:
-    """Writes a page of HTML whole or not at all."""
-    from kerassent.highlighting import explanation_page
-
-    page = explanation_page(texts, explanations)
-    beside = path.with_name(f".writing-{path.name}")
-    beside.write_text(page, "utf-8")
-    beside.rename(path)
-    click.echo(f"wrote {path}", err=True)

@@ -1,6 +1,7 @@
 """`kerassent predict`: of texts, and of files of any size."""
 
 import contextlib
+import importlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -212,7 +213,10 @@ def _score_dataset(
     from kerassent.scoring.ray_engine import score_dataset
 
     try:
-        scored = score_dataset(path or "", source, output, **options)
+        # Ray says on stdout what becomes of its workers.
+        with contextlib.redirect_stdout(sys.stderr):
+            scored = score_dataset(path or "", source, output, **options)
+            importlib.import_module("ray").shutdown()
     except ImportError as error:
         raise click.ClickException(str(error)) from error
     for what, count in scored.problems.items():

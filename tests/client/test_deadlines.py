@@ -98,6 +98,26 @@ def test_rest_answer_that_drips_ends_at_the_deadline(stage, raw_server):
         assert client.predict(["a"])[0].label == "pos"
 
 
+def test_drip_that_ends_in_silence_ends_at_the_deadline(raw_server):
+    @in_thread
+    def drip(connection):
+        question(connection)
+        connection.sendall(HEAD)
+        for _ in range(16):
+            connection.sendall(b"a:\r\n")
+            time.sleep(0.05)
+        connection.recv(1)
+
+    with Client(
+        f"http://127.0.0.1:{raw_server(drip)}", model_name="m", timeout=1.0
+    ) as client:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match="within `timeout=1`"):
+            client.predict(["a"])
+        # Not one second after the last byte.
+        assert time.monotonic() - began < 1.6
+
+
 def test_each_request_on_a_connection_has_its_own_deadline(raw_server):
     connections = []
 

@@ -21,25 +21,44 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NUM_FILES, ROWS_PER_FILE = 16, 1500
 
 CLUSTER = """
-import dataclasses, json, sys
-import ray
+import sys
 from ray.cluster_utils import Cluster
-from kerassent.scoring.ray_engine import score_dataset
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
 cluster.add_node(num_cpus=2)
 cluster.wait_for_nodes()
-ray.init(address=cluster.address, log_to_driver=False)
-try:
-    model, source, output = sys.argv[1:]
-    scored = score_dataset(
-        model, source, output, text="text", chunk_rows=300, batch_size=8
-    )
-    print(json.dumps(dataclasses.asdict(scored)))
-finally:
-    ray.shutdown()
-    cluster.shutdown()
+print("address", cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
 """
+
+# So little would be one block otherwise, which one worker scores.
+COMMAND = """
+from kerassent.scoring import ray_engine
+ray_engine._BLOCK_BYTES = 64 << 10
+from kerassent.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def address():
+    """The address of a cluster of two nodes of two processors each."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        for line in process.stdout:
+            if line.startswith("address "):
+                yield line.split()[1]
+                break
+        else:
+            raise RuntimeError("The cluster did not start.")
+        process.stdin.close()
+        process.stdout.read()
 
 
 @pytest.fixture
@@ -82,14 +101,15 @@ def kill_one_at_work(output, killed):
         running = workers()
         if running and any(output.glob("*.parquet")):
             os.kill(running[-1], signal.SIGKILL)
-            killed.append(len(list(output.glob("*.parquet"))))
+            files = list(output.glob("*.parquet"))
+            killed.append((len(running), len(files)))
             return
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize("kills", [0, 1])
 def test_the_rows_and_labels_are_those_of_the_local_engine(
-    kills, tiny_models, source, tmp_path
+    kills, tiny_models, source, address, tmp_path
 ):
     output, whole = tmp_path / "out", tmp_path / "whole.parquet"
     killed = []
@@ -98,16 +118,25 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
             target=kill_one_at_work, args=(output, killed), daemon=True
         ).start()
     done = subprocess.run(
-        [sys.executable, "-c", CLUSTER, tiny_models, source, output],
+        [
+            *(sys.executable, "-c", COMMAND, "predict", tiny_models),
+            *("--engine", "ray", "--input", source, "--output", output),
+            *("--text", "text", "--chunk-rows", "300", "--batch-size", "8"),
+            "--json",
+        ],
         capture_output=True,
         text=True,
         timeout=800,
+        env=os.environ | {"RAY_ADDRESS": address},
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert len(killed) == kills
-    # There was work left, of which the dead worker had some.
-    assert max(killed, default=0) < len(list(output.glob("*.parquet")))
-    said = json.loads(done.stdout.splitlines()[-1])
+    for num_workers, num_files in killed:
+        assert num_workers == 2
+        # There was work left, of which the dead worker had some.
+        assert num_files < len(list(output.glob("*.parquet")))
+    # Nothing else, whatever Ray says of its workers.
+    said = json.loads(done.stdout)
     joined = tmp_path / "in.parquet"
     pq.write_table(pq.read_table(source), joined)
     score_file(tiny_models, joined, whole, text="text")
@@ -122,9 +151,8 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
     assert (output / "_SUCCESS").read_bytes() == b""
     del said["seconds"]
     assert said == {
-        "path": str(output),
+        "output": str(output),
         "num_rows": NUM_FILES * ROWS_PER_FILE,
         "num_scored": NUM_FILES * (ROWS_PER_FILE - 1),
         "problems": {"an empty text": NUM_FILES},
-        "workers": 2,
     }
