@@ -117,7 +117,7 @@ PARTS = {
         "rows.py",
         "what more rows of a file cost",
         "models reviews weights peers",
-        "--sizes 50 200 800",
+        "--sizes 50 150 450",
         "--sizes 8",
     ),
 }

@@ -52,13 +52,15 @@ def roof_section(parts: dict[str, Any]) -> str:
     memory = cell(roof["memory_gb_per_second"])
     blocks = [
         table(header, rows),
-        f"Memory: {memory} GB/s (two arrays added into a third).",
+        f"Memory: {memory} GB/s (two arrays added into a third). The rows of "
+        "torch have its products; ours and keras-nlp's have TensorFlow's.",
     ]
     if found := shares(parts):
         blocks += [
-            "What answers need at least, as a share of the higher of the two: "
-            "all of each layer for each token, but of the last layer only what "
-            "[CLS] reads, no padding, three times that for a training step. "
+            "What answers need at least, as a share of the faster library's "
+            "best round: all of each layer for each token, but of the last "
+            "layer only what [CLS] reads, no padding, three times that for a "
+            "training step. "
             "Who computes more, does so at the cost of this share. One short "
             "review is bound by memory instead: its column says how fast the "
             "layers' weights would have to be read, each once for each answer "
@@ -146,6 +148,6 @@ def share_cell(share: Share | None, memory: Spread) -> str:
     if share is None:
         return ""
     if share.gigabytes is not None:
-        percent = 100 * share.gigabytes / memory["median"]
+        percent = 100 * share.gigabytes / memory["max"]
         return f"{number(share.gigabytes)} GB/s ({percent:.0f} % of memory's)"
     return f"{number(share.gflops)} ({share.percent:.0f} %)"

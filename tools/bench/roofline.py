@@ -8,7 +8,7 @@ Rows take turns: the product of two square matrices of `SIZE` in float32 and
 bfloat16, by TensorFlow and by torch, on all cores; and adding two arrays that
 no cache holds into a third, a part by each core, 24 bytes an element.
 The last line is a JSON object: GFLOP/s and GB/s (median, least and most of the
-rounds), and of each kind the fastest median, which is the roof.
+rounds), and of each precision the fastest round, which is the roof.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "gflops": {k: v for k, v in rates.items() if k != "memory"},
         "roof_gflops": {
             precision: max(
-                rate["median"]
+                rate["max"]
                 for row, rate in rates.items()
                 if row.endswith(precision)
             )
