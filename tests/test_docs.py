@@ -106,6 +106,24 @@ def test_tools_in_the_docs_exist_with_these_options(page, repository):
             assert f'"{option}"' in source, (tool, option)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_options_in_the_text_of_the_docs_exist(page, repository):
+    known = {"--help", "--debug", "--flag", "--require-hashes"}  # pip's
+    for command in main.commands.values():
+        for parameter in command.params:
+            known |= {*parameter.opts, *parameter.secondary_opts}
+    for action in make_parser()._actions:
+        known |= set(action.option_strings)
+    tools = "".join(
+        path.read_text("utf-8") for path in (repository / "tools").glob("*.py")
+    )
+    text = (repository / page).read_text("utf-8")
+    text = re.sub("```.*?```", "", text, flags=re.DOTALL)
+    for code in re.findall("`([^`]+)`", text):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z_-]+", code):
+            assert option in known or f'"{option}"' in tools, option
+
+
 def test_links_in_the_docs_lead_somewhere(repository):
     for page in PAGES:
         text = (repository / page).read_text("utf-8")
