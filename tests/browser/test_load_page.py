@@ -14,6 +14,7 @@ HOSTILE = "<script>alert(1)</script>" + "x" * 80
 class Server:
     url = "grpc://a-host-with-a-long-name.of-a-cluster.example:8500"
     model_name = HOSTILE
+    model_spec = HOSTILE
 
 
 def result(*, rate=None, clients=None, slow=0.0, failing=False):
