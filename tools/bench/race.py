@@ -86,7 +86,7 @@ PARTS = {
         "train.py",
         "training",
         "reviews weights peers",
-        "--batch-size 16 --batches 5 --rounds 3 --without-memory",
+        "--batch-size 8 --batches 6 --rounds 3 --without-memory",
         "--batch-size 4 --batches 2 --rounds 1 --without-memory "
         "--pipeline-reviews 64",
     ),
@@ -110,14 +110,14 @@ PARTS = {
         "services.py",
         "what more clients cost",
         "models peers",
-        "--clients 1 2 4 8 16 32 --rounds 2 --seconds 2 --tasks short",
+        "--clients 1 4 16 32 --rounds 2 --seconds 2 --tasks short",
         "--clients 1 --rounds 1 --seconds 1 --tasks short",
     ),
     "rows": Part(
         "rows.py",
         "what more rows of a file cost",
         "models reviews weights peers",
-        "--sizes 50 150 450",
+        "--sizes 40 160 320",
         "--sizes 8",
     ),
 }
