@@ -102,7 +102,8 @@ def bars(ax: Axes, title: str, rows: dict[str, Spread]) -> None:
         label.set_fontweight("bold" if row in OURS else "normal")
     ax.set_xlim(0, 1.14 * max(each["max"] for each in rows.values()))
     note = " (less is better)" if fewer_is_better else ""
-    ax.set_title(f"{title}{note}", fontsize=9, loc="left")
+    # To the right, where names leave room for what is long.
+    ax.set_title(f"{title}{note}", fontsize=9, loc="right")
     ax.spines[["top", "right"]].set_visible(False)
 
 
