@@ -110,7 +110,8 @@ def machine(race: dict[str, Any]) -> str:
             "**Others used the machine meanwhile**: processors that they took "
             f"on average while a part ran: {some}. That costs those most "
             "whose threads wait for each other, torch's and ONNX Runtime's "
-            "among them; what counts is measured on an idle machine."
+            "above all: it does not only blur the figures, but favours ours. "
+            "Figures that count need an idle machine."
         )
     else:
         lines.append("Others took less than half a processor of it meanwhile.")
