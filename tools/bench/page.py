@@ -108,7 +108,10 @@ def machine(race: dict[str, Any]) -> str:
         some = ", ".join(f"{name} {load}" for name, load in loads.items())
         lines.append(
             "**Others used the machine meanwhile**: processors that they took "
-            f"on average while a part ran: {some}."
+            f"on average while a part ran: {some}. That costs those most "
+            "whose threads wait for each other, torch's and ONNX Runtime's "
+            "above all: it does not only blur the figures, but favours ours. "
+            "Figures that count need an idle machine."
         )
     else:
         lines.append("Others took less than half a processor of it meanwhile.")

@@ -100,10 +100,16 @@ def bars(ax: Axes, title: str, rows: dict[str, Spread]) -> None:
     ax.set_yticks(range(len(order)), [name_of(row, True) for row in order])
     for label, row in zip(ax.get_yticklabels(), order, strict=True):
         label.set_fontweight("bold" if row in OURS else "normal")
-    ax.set_xlim(0, 1.14 * max(each["max"] for each in rows.values()))
-    note = " (less is better)" if fewer_is_better else ""
-    # To the right, where names leave room for what is long.
-    ax.set_title(f"{title}{note}", fontsize=9, loc="right")
+    most = max(each["max"] for each in rows.values())
+    if fewer_is_better:
+        # They may be a thousand times apart.
+        ax.set_xscale("log")
+        least = min(each["min"] for each in rows.values())
+        ax.set_xlim(0.5 * least, most * (most / least) ** 0.2)
+        title = f"{title}, log scale"
+    else:
+        ax.set_xlim(0, 1.14 * most)
+    ax.set_title(title, fontsize=9, loc="left")
     ax.spines[["top", "right"]].set_visible(False)
 
 
