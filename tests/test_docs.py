@@ -100,7 +100,7 @@ def test_server_commands_in_the_docs_have_flags_that_exist(page, repository):
 @pytest.mark.parametrize("page", PAGES)
 def test_tools_in_the_docs_exist_with_these_options(page, repository):
     text = (repository / page).read_text("utf-8")
-    for tool, rest in re.findall(r"(tools/\w+\.py)([^`|\n]*)", text):
+    for tool, rest in re.findall(r"(tools/[\w/]+\.py)([^`|\n]*)", text):
         source = (repository / tool).read_text("utf-8")
         for option in re.findall(r"--[a-z-]+", rest):
             assert f'"{option}"' in source, (tool, option)
@@ -115,7 +115,7 @@ def test_options_in_the_text_of_the_docs_exist(page, repository):
     for action in make_parser()._actions:
         known |= set(action.option_strings)
     tools = "".join(
-        path.read_text("utf-8") for path in (repository / "tools").glob("*.py")
+        path.read_text("utf-8") for path in (repository / "tools").rglob("*.py")
     )
     text = (repository / page).read_text("utf-8")
     text = re.sub("```.*?```", "", text, flags=re.DOTALL)
