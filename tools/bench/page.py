@@ -108,9 +108,9 @@ def machine(race: dict[str, Any]) -> str:
         some = ", ".join(f"{name} {load}" for name, load in loads.items())
         lines.append(
             "**Others used the machine meanwhile**: processors that they took "
-            f"on average while a part ran: {some}. That costs those most "
-            "whose threads wait for each other, torch's and ONNX Runtime's "
-            "above all: it does not only blur the figures, but favours ours. "
+            f"on average while a part ran: {some}. That "
+            "does not cost all rows alike: torch's lost most, up to a hundred "
+            "times in single calls, so this page favours ours. "
             "Figures that count need an idle machine."
         )
     else:
