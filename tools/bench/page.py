@@ -109,8 +109,9 @@ def machine(race: dict[str, Any]) -> str:
         lines.append(
             "**Others used the machine meanwhile**: processors that they took "
             f"on average while a part ran: {some}. That "
-            "does not cost all rows alike: torch's lost most, up to a hundred "
-            "times in single calls, so this page favours ours. "
+            "does not cost all rows alike: beside other work a turn's first "
+            "calls of torch were seen to take up to a hundred times as long, "
+            "so such a page favours ours. "
             "Figures that count need an idle machine."
         )
     else:
