@@ -108,9 +108,10 @@ def machine(race: dict[str, Any]) -> str:
         some = ", ".join(f"{name} {load}" for name, load in loads.items())
         lines.append(
             "**Others used the machine meanwhile**: processors that they took "
-            f"on average while a part ran: {some}. That costs those most "
-            "whose threads wait for each other, torch's and ONNX Runtime's "
-            "above all: it does not only blur the figures, but favours ours. "
+            f"on average while a part ran: {some}. That "
+            "does not cost all rows alike: beside other work a turn's first "
+            "calls of torch were seen to take up to a hundred times as long, "
+            "so such a page favours ours. "
             "Figures that count need an idle machine."
         )
     else:
