@@ -19,6 +19,10 @@ from kerassent.flat_weights import (
 )
 from kerassent.length_groups import Group, Texts, by_group, grouped, padded
 
+# A text of so few tokens that is alone goes by kernels that take little time to
+# begin: Eigen's, which float64 has, in place of oneDNN's of float32.
+_SHORT_TOKENS = 64
+
 
 class _Readings(NamedTuple):
     """One text, as many times as it is read in another way.
@@ -32,6 +36,14 @@ class _Readings(NamedTuple):
     size: Any
     width: Any
     bias: Any
+
+
+class _Short(NamedTuple):
+    """One short text."""
+
+
+# What there is to be read.
+_Read = Texts | _Readings | _Short
 
 
 class FlatForward:
@@ -59,7 +71,13 @@ class FlatForward:
         self.num_classes = weights.num_classes
 
     def logits(self, tokens: tf.RaggedTensor) -> Any:
-        """Returns the logits of texts.
+        """Returns the logits of texts, in a `tf.function`.
+
+        A short text that is alone has products of its own: oneDNN keeps weights
+        packed as a product's first call wants them, and packs them anew in each
+        call that wants them otherwise, which is half the time of a short text.
+        Both ways multiply by the same constants, which a `tf.cond` would hide
+        from oneDNN.
 
         Args:
             tokens: int32 `(num_texts, None)`, each at least one token long.
@@ -67,7 +85,27 @@ class FlatForward:
         Returns:
             float32 `(num_texts, num_classes)`.
         """
-        lengths = tf.cast(tokens.row_lengths(), tf.int32)
+        ids, splits = tokens.values, tf.cast(tokens.row_splits, tf.int32)
+        is_short = (tf.size(splits) == 2) & (tf.size(ids) <= _SHORT_TOKENS)
+        ids, short_ids = tf.raw_ops.Switch(data=ids, pred=is_short)
+        splits, _ = tf.raw_ops.Switch(data=splits, pred=is_short)
+        found, _ = tf.raw_ops.Merge(
+            inputs=[
+                self._logits_of_many(ids, splits),
+                self._logits_of_short(short_ids),
+            ]
+        )
+        return tf.ensure_shape(found, [None, self.num_classes])
+
+    def _logits_of_short(self, token_ids: Any) -> Any:
+        x = self._embedded(token_ids, tf.range(tf.size(token_ids)))
+        return self._encoded(x, _Short())
+
+    def _logits_of_many(self, token_ids: Any, splits: Any) -> Any:
+        tokens = tf.RaggedTensor.from_row_splits(
+            token_ids, tf.ensure_shape(splits, [None]), validate=False
+        )
+        lengths = tokens.row_lengths()
         order = tf.argsort(lengths, stable=True)
         tokens = tf.gather(tokens, order)
         texts = grouped(tf.gather(lengths, order))
@@ -101,12 +139,13 @@ class FlatForward:
         x += tf.gather(self._weights.position_table, position)
         return _normalized(x, self._weights.embeddings_norm)
 
-    def _encoded(self, x: Any, texts: Texts | _Readings) -> Any:
-        firsts = (
-            texts.splits[:-1]
-            if isinstance(texts, Texts)
-            else tf.range(texts.size) * texts.width
-        )
+    def _encoded(self, x: Any, texts: _Read) -> Any:
+        if isinstance(texts, _Short):
+            firsts = [0]
+        elif isinstance(texts, Texts):
+            firsts = texts.splits[:-1]
+        else:
+            firsts = tf.range(texts.size) * texts.width
         for layer in self._weights.layers:
             read = self._as_product(x)
             if isinstance(layer.attention, FirstProjections):
@@ -128,14 +167,14 @@ class FlatForward:
             x = activation(tf.nn.bias_add(tf.matmul(x, kernel), bias))
         return x
 
-    def _context(
-        self, layer: Projections, x: Any, texts: Texts | _Readings
-    ) -> Any:
+    def _context(self, layer: Projections, x: Any, texts: _Read) -> Any:
         """Returns what attention reads, `(num_tokens, hidden)`."""
         projected = tf.nn.bias_add(tf.matmul(x, layer.kernel), layer.bias)
         if isinstance(texts, _Readings):
             bias = texts.bias[:, tf.newaxis, tf.newaxis, :]
             return self._attended(projected, texts.size, texts.width, bias)
+        if isinstance(texts, _Short):
+            return self._short_context(projected)
 
         def alone(group: Group) -> Any:
             return self._attended(
@@ -155,22 +194,18 @@ class FlatForward:
             )
             return tf.boolean_mask(context, tf.reshape(inside, [-1]))
 
-        def one() -> Any:
-            heads = tf.split(tf.cast(projected, tf.float64), 3 * self._heads, 1)
-            q, k, v = (
-                tf.stack(heads[i * self._heads : (i + 1) * self._heads])
-                for i in range(3)
-            )
-            context = self._read(q, k, v, None)
-            context = tf.concat(tf.unstack(context, self._heads), 1)
-            return tf.cast(context, x.dtype)
-
         shape = [None, self._hidden]
-        return tf.cond(
-            texts.is_short,
-            one,
-            lambda: by_group(texts, alone, together, x.dtype, shape),
+        return by_group(texts, alone, together, x.dtype, shape)
+
+    def _short_context(self, projected: Any) -> Any:
+        heads = tf.split(tf.cast(projected, tf.float64), 3 * self._heads, 1)
+        q, k, v = (
+            tf.stack(heads[i * self._heads : (i + 1) * self._heads])
+            for i in range(3)
         )
+        context = self._read(q, k, v, None)
+        context = tf.concat(tf.unstack(context, self._heads), 1)
+        return tf.cast(context, projected.dtype)
 
     def _attended(
         self, projected: Any, size: Any, width: Any, bias: Any
@@ -194,7 +229,7 @@ class FlatForward:
         layer: FirstProjections,
         x: Any,
         firsts: Any,
-        texts: Texts | _Readings,
+        texts: _Read,
     ) -> Any:
         """Returns what each text's [CLS] reads, `(num_texts, hidden)`."""
         cls = tf.gather(x, firsts)
@@ -219,20 +254,15 @@ class FlatForward:
                 bias[:, tf.newaxis, :],
             )
 
-        def one() -> Any:
-            return tf.reshape(self._read(of_heads, x, x, None), self._by_head)
-
-        if isinstance(texts, _Readings):
+        if isinstance(texts, _Short):
+            mixed = self._read(of_heads, x, x, None)
+        elif isinstance(texts, _Readings):
             tokens = tf.reshape(x, [texts.size, texts.width, self._hidden])
             bias = texts.bias[:, tf.newaxis, :]
             mixed = self._read(q, tokens, tokens, bias)
         else:
-            mixed = tf.cond(
-                texts.is_short,
-                one,
-                lambda: by_group(
-                    texts, alone, together, x.dtype, [None, *q.shape[1:]]
-                ),
+            mixed = by_group(
+                texts, alone, together, x.dtype, [None, *q.shape[1:]]
             )
         context = tf.matmul(
             tf.reshape(mixed, [-1, self._hidden]), layer.value_kernel

@@ -18,10 +18,6 @@ _GROUP_TOKENS = 256
 # Attention of one group has too little work for all cores.
 _PARALLEL_GROUPS = 4
 
-# A text of so few tokens that is alone goes by kernels that take little time to
-# begin: Eigen's, which float64 has, in place of oneDNN's of float32.
-_SHORT_TOKENS = 64
-
 
 class Texts(NamedTuple):
     """Where texts are in the flat tokens, shortest first.
@@ -30,13 +26,11 @@ class Texts(NamedTuple):
         lengths: int32 `(num_texts,)`, ascending.
         splits: int32 `(num_texts + 1,)`, where each begins.
         groups: int32 `(num_groups + 1,)`, the first text of each group.
-        is_short: bool `()`, whether there is one text, and it is short.
     """
 
     lengths: Any
     splits: Any
     groups: Any
-    is_short: Any
 
 
 class Group(NamedTuple):
@@ -57,8 +51,7 @@ def grouped(lengths: Any) -> Texts:
     splits = tf.concat([[0], tf.cumsum(lengths)], 0)
     _, _, sizes = tf.unique_with_counts(splits[:-1] // _GROUP_TOKENS)
     groups = tf.concat([[0], tf.cumsum(sizes)], 0)
-    is_short = (tf.size(lengths) == 1) & (splits[-1] <= _SHORT_TOKENS)
-    return Texts(lengths, splits, groups, is_short)
+    return Texts(lengths, splits, groups)
 
 
 def by_group(
