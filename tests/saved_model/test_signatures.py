@@ -223,3 +223,25 @@ def test_a_short_text_alone_takes_few_kernels_and_no_loop(session):
     # oneDNN's kernels take long to begin; these are Eigen's.
     assert short["BatchMatMulV2"] == 2  # of the layers but the last
     assert short["Transpose"] == short["_MklTranspose"] == 0
+
+
+def test_products_multiply_by_constants(session):
+    """oneDNN keeps no others packed: one text's way, and that of many."""
+    run = tf.compat.v1.RunMetadata()
+    session(
+        "serving_default",
+        [b"a good film"],
+        options=tf.compat.v1.RunOptions(output_partition_graphs=True),
+        run_metadata=run,
+    )
+    [graph] = run.partition_graphs
+    ops = {node.name: node.op for node in graph.node}
+    factors = [
+        ops[node.input[1].partition(":")[0]]
+        for node in graph.node
+        if "MatMul" in node.op and "BatchMatMul" not in node.op
+    ]
+    # Of one layer 4 and of the last 6, and the head's 2, each way; and the
+    # attention of one text's [CLS] has two of its own.
+    assert factors.count("Const") == 2 * (4 + 6 + 2)
+    assert len(factors) == 2 * (4 + 6 + 2) + 2
