@@ -82,7 +82,10 @@ def calibrate(
 
     Example:
         ```python
-        calibrate("runs/imdb", load_reviews("train.xlsx"))
+        calibrate(
+            "runs/imdb",
+            load_reviews("train.xlsx", text="Reviews", label="Sentiment"),
+        )
         ```
 
     Reference:

@@ -1,3 +1,4 @@
+import ast
 import pathlib
 import re
 import shlex
@@ -75,7 +76,7 @@ def test_python_in_the_docs_runs(
         assert (workplace / "runs/cluster/task.json").is_file()
     if page == "docs/tutorial.md":
         assert (workplace / "models/sentiment/1/saved_model.pb").is_file()
-        assert (workplace / "runs/imdb/task.json").is_file()
+        assert (workplace / "runs/by_hand/task.json").is_file()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -178,3 +179,54 @@ def test_model_config_in_the_docs_serves_two_labelled_versions(
     assert (model.name, model.base_path) == ("sentiment", "/models/sentiment")
     assert model.policy.versions == (1, 2)
     assert dict(model.labels) == {"stable": 1, "canary": 2}
+
+
+# Where a heading leaves out what changes from case to case, or the code puts a
+# message together.
+SEAM = (
+    r"…|(?<!\w)'[^']*'|\d[\d.,]*%?|: |, and|[()]|[A-Z]+_[A-Z]+|(?<=rows have )"
+)
+# What is not kerassent's own: the system's, Python's and Keras's words, and the
+# plural that a name of rows gets.
+NOT_IN_THE_CODE = {
+    "Excel rows",
+    "No space left on device",
+    "RecursionError",
+    "maximum recursion depth exceeded, or",
+    "Keras cannot be imported",
+}
+
+
+def strings_of(source):
+    """Returns a program's strings but docstrings; "…" for what is put in."""
+    tree = ast.parse(source)
+    known = set()
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            known.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            known.update(node.values)
+            texts = (getattr(each, "value", "") for each in node.values)
+            found.append(
+                "".join(t if isinstance(t, str) else "…" for t in texts)
+            )
+        elif isinstance(node, ast.Constant) and node not in known:
+            found.append(str(node.value))
+    return found
+
+
+def test_messages_in_the_troubleshooting_are_those_of_the_code(repository):
+    code = "\n".join(
+        text
+        for path in (repository / "kerassent").rglob("*.py")
+        for text in strings_of(path.read_text("utf-8"))
+    )
+    page = (repository / "docs/troubleshooting.md").read_text("utf-8")
+    headings = re.findall("^## (.+)$", page, flags=re.MULTILINE)
+    for heading in headings:
+        pieces = (piece.strip(" .,:") for piece in re.split(SEAM, heading))
+        missing = {
+            piece for piece in pieces if len(piece) > 1 and piece not in code
+        }
+        assert missing <= NOT_IN_THE_CODE, heading
