@@ -12,12 +12,14 @@ import sys
 import time
 import urllib.request
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from kerassent import training
 from kerassent.cli import main
 from kerassent.lr_curve import LRCurve
+from kerassent.presets import DEFAULT_PRESET
 from kerassent.server import serve
 
 
@@ -323,6 +325,20 @@ def test_every_command_has_help():
         assert name in shown
         assert command.help
         assert "Usage" in kerassent(name, "--help").stdout
+
+
+def test_help_is_whole_in_a_terminal_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    overview = kerassent("--help").stdout
+    assert "..." not in overview.partition("Commands:")[2]
+    for name, command in main.commands.items():
+        shown = kerassent(name, "--help").stdout
+        assert max(map(len, shown.splitlines())) <= 80
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, (name, option.name)
+    preset = kerassent("train", "--help").stdout.partition("--preset")[2]
+    assert f"[default: {DEFAULT_PRESET}]" in preset
 
 
 # A shell starts background jobs with SIGINT ignored, a terminal does not.

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kerassent.cli import evaluating, explaining, exporting, serving, training
+from kerassent.cli import evaluating, explaining, exporting, preparing, serving
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.predicting import predict
@@ -53,10 +53,10 @@ def main(debug: bool) -> None:
 
 
 for command in (
-    training.quickstart,
-    training.presets,
+    preparing.quickstart,
+    preparing.presets,
     check,
-    training.find_lr,
+    preparing.find_lr,
     train,
     evaluating.evaluate,
     evaluating.compare,
