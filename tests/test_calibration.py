@@ -163,3 +163,8 @@ def test_what_no_temperature_fits_is_refused(easy_reviews, run):
 def test_an_export_is_refused(tiny_models, easy_reviews):
     with pytest.raises(ValueError, match="must be a `SentimentClassifier`"):
         calibrate(tiny_models, easy_reviews)
+
+
+def test_a_record_that_says_less_hides_no_run(run, easy_reviews):
+    (run / "train.json").write_text('{"sha256": null, "valid_size": 0.1}')
+    assert held_out(run, easy_reviews) is easy_reviews
