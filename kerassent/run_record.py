@@ -118,10 +118,25 @@ def read_info(run: str | os.PathLike[str]) -> dict[str, Any]:
 
     Args:
         run: The run directory.
+
+    Raises:
+        OSError: There is no record.
+        ValueError: It is damaged.
     """
-    text = pathlib.Path(run, contract.TRAIN_INFO).read_text("utf-8")
-    info: dict[str, Any] = json.loads(text)
+    path = pathlib.Path(run, contract.TRAIN_INFO)
+    try:
+        info = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(info, dict):
+        raise _damaged(path, "it holds no JSON object")
     return info
+
+
+def _damaged(path: pathlib.Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged: {why}. Copy the run again, or train again."
+    )
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:
