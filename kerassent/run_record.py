@@ -10,6 +10,7 @@ from typing import Any
 
 from kerassent import contract
 from kerassent.version import __version__
+from kerassent.whole_file import written_whole
 
 _SETTINGS = pathlib.Path(contract.CHECKPOINTS, "settings.json")
 
@@ -146,9 +147,8 @@ def write_json(path: pathlib.Path, content: Any) -> None:
         path: The file.
         content: What JSON can hold.
     """
-    beside = path.with_name(path.name + ".writing")
-    beside.write_text(_as_json(content) + "\n", encoding="utf-8")
-    beside.rename(path)
+    with written_whole(path) as beside:
+        beside.write_text(_as_json(content) + "\n", encoding="utf-8")
 
 
 def versions() -> dict[str, str]:

@@ -82,7 +82,7 @@ def test_a_runs_temperature_reaches_every_way_to_ask(
     assert found.log_loss_before == pytest.approx(before.log_loss, abs=1e-6)
     saved = json.loads((run / "task.json").read_text())
     assert saved["config"]["temperature"] == found.temperature
-    assert not list(run.glob("*.writing"))
+    assert not list(run.glob(".writing-*"))
 
     classifier = SentimentClassifier.from_preset(run)
     assert classifier.temperature == found.temperature

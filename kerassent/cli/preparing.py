@@ -14,6 +14,7 @@ from kerassent.cli.training import (
     sequence_length_option,
     weights_option,
 )
+from kerassent.whole_file import written_whole
 
 
 @click.command()
@@ -154,9 +155,7 @@ def _check_figure(path: str) -> None:
 def _save_figure(curve: Any, path: str) -> None:
     from matplotlib.figure import Figure
 
-    file = pathlib.Path(path)
     figure = Figure(figsize=(5.2, 3.4), dpi=200, layout="constrained")
     curve.plot(figure.add_subplot())
-    beside = file.with_name(f".writing-{file.name}")
-    figure.savefig(beside)
-    beside.rename(file)
+    with written_whole(path) as beside:
+        figure.savefig(beside)
