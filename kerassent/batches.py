@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerassent.arguments import check_counts
 from kerassent.contract import encode_texts
 from kerassent.preprocessing import SentimentPreprocessor
-from kerassent.review_base import ReviewsBase
+from kerassent.review_base import ReviewsBase, check_reviews
 from kerassent.review_stream import ReviewStream
 from kerassent.shutdown import until_shutdown
 from kerassent.token_batches import (
@@ -69,11 +70,11 @@ def make_dataset(
         into `reviews.class_names`.
 
     Raises:
+        TypeError: `reviews` are no Reviews, or a number is no whole one.
         ValueError: An argument is below 1, or goes with another one.
     """
-    for name, value in (("batch_size", batch_size), ("max_tokens", max_tokens)):
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be 1 or more. Received: {value}")
+    check_reviews(reviews)
+    check_counts(batch_size=batch_size, max_tokens=max_tokens)
     if preprocessor is None and (max_tokens or cache) is not None:
         raise ValueError(
             "`max_tokens` and `cache` need to know the tokens: pass "

@@ -13,13 +13,13 @@ from scipy.special import log_softmax
 from kerassent import contract
 from kerassent.answers import Answers, ask
 from kerassent.evaluation_parts import ReliabilityBin
-from kerassent.prediction import Model, open_model
+from kerassent.prediction import Model, as_model
 from kerassent.probability_figures import (
     expected_calibration_error,
     log_loss,
     reliability,
 )
-from kerassent.review_base import ReviewsBase
+from kerassent.review_base import ReviewsBase, check_reviews
 from kerassent.review_hash import hash_reviews
 from kerassent.run_record import now, read_info, write_json
 
@@ -76,6 +76,7 @@ def calibrate(
             out for validation is taken, which is found by its hash.
 
     Raises:
+        TypeError: `model` or `reviews` is something else.
         ValueError: `model` has no temperature that could be set, the run was
             trained on the reviews, or no temperature is best: all reviews are
             labelled rightly, or no better than by chance.
@@ -91,11 +92,11 @@ def calibrate(
     Reference:
         [Guo et al., 2017](https://arxiv.org/abs/1706.04599).
     """
+    check_reviews(reviews)
+    classifier: Any = as_model(model)
     run = None
-    classifier: Any = model
     if isinstance(model, (str, os.PathLike)):
         run = pathlib.Path(model)
-        classifier = open_model(run)
         reviews = held_out(run, reviews)
     previous = getattr(classifier, "temperature", None)
     if previous is None:
@@ -174,18 +175,18 @@ def held_out(run: pathlib.Path, reviews: ReviewsBase) -> ReviewsBase:
     if not (run / contract.TRAIN_INFO).is_file():
         return reviews
     info = read_info(run)
-    hashes = info["sha256"]
-    if hash_reviews(reviews) == hashes["train"]:
+    hashes = info.get("sha256") or {}
+    if hash_reviews(reviews) == hashes.get("train"):
         raise ValueError(
             f"{run} was trained on these reviews, of which its scores say too "
             "much. Pass reviews that it was not trained on."
         )
-    whole = sum(info["num_reviews"].values())
+    whole = sum((info.get("num_reviews") or {}).values())
     if info.get("valid_size") and len(reviews) == whole:
         _, valid = reviews.split(
-            test_size=info["valid_size"], seed=info["seed"]
+            test_size=info["valid_size"], seed=info.get("seed", 0)
         )
-        if hash_reviews(valid) == hashes["valid"]:
+        if hash_reviews(valid) == hashes.get("valid"):
             return valid
     return reviews
 

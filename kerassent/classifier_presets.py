@@ -8,10 +8,16 @@ from typing import Any, TypeVar
 import keras_nlp
 
 from kerassent import contract
+from kerassent.errors import PresetError
 from kerassent.preprocessing import SentimentPreprocessor
+from kerassent.run_record import read_info
 from kerassent.tokenizer import BertTokenizer
+from kerassent.vocabulary_hash import hash_vocabulary
 
 DEFAULT_SEQUENCE_LENGTH = 400
+
+# keras-nlp's name for the head's, beside the backbone's.
+HEAD_WEIGHTS = "task.weights.h5"
 
 _Classifier = TypeVar("_Classifier")
 
@@ -21,6 +27,9 @@ def saved_class_names(directory: pathlib.Path) -> tuple[str, ...]:
 
     Args:
         directory: A preset directory.
+
+    Raises:
+        PresetError: Its `task.json` is damaged.
     """
     return tuple(_saved_task(directory).get("class_names", ()))
 
@@ -36,11 +45,28 @@ def load_saved(
         **kwargs: Passed on to its constructor.
 
     Raises:
+        PresetError: The directory is not whole, or damaged.
         ValueError: `sequence_length` does not fit the backbone.
     """
-    classifier = keras_nlp.models.DistilBertTextClassifier.from_preset(
-        str(directory), **kwargs
-    )
+    # Without this file keras-nlp gives the head weights that nobody trained.
+    if not (directory / HEAD_WEIGHTS).is_file():
+        raise PresetError(
+            f"{directory} is not a whole run: it has no {HEAD_WEIGHTS!r}, the "
+            "weights of its head. Copy it again, or train again."
+        )
+    try:
+        classifier = keras_nlp.models.DistilBertTextClassifier.from_preset(
+            str(directory), **kwargs
+        )
+    # Of a damaged file Keras and HDF5 raise what they stumble over.
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        if kwargs and isinstance(error, ValueError):
+            raise  # it may be about one of them
+        raise PresetError(
+            f"{directory} cannot be loaded, it may be half-written or damaged "
+            f"({type(error).__name__}: {error}). Copy it again, or train again."
+        ) from error
+    _check_vocabulary(directory, classifier.preprocessor)
     preprocessor = classifier.preprocessor.with_settings(**settings)
     check_fits(preprocessor, classifier.backbone)
     classifier.preprocessor = preprocessor
@@ -134,6 +160,23 @@ def check_fits(preprocessor: SentimentPreprocessor, backbone: Any) -> None:
         )
 
 
+def _check_vocabulary(directory: pathlib.Path, preprocessor: Any) -> None:
+    """Raises if a run was trained with another vocabulary than it has.
+
+    One that is cut off would give words wrong ids, and answers at random.
+    """
+    if not (directory / contract.TRAIN_INFO).is_file():
+        return
+    trained_with = (read_info(directory).get("sha256") or {}).get("vocabulary")
+    if trained_with not in (None, hash_vocabulary(preprocessor)):
+        raise PresetError(
+            f"{directory} has another vocabulary than it was trained with "
+            f"({preprocessor.tokenizer.vocabulary_size():,} word pieces; "
+            f"{contract.TRAIN_INFO} has the hash of others). "
+            "Copy the run again."
+        )
+
+
 def _of_stock(
     make: Callable[..., _Classifier],
     directory: pathlib.Path,
@@ -164,5 +207,11 @@ def _saved_task(directory: pathlib.Path) -> dict[str, Any]:
     task = directory / contract.TASK_CONFIG
     if not task.is_file():
         return {}
-    config: dict[str, Any] = json.loads(task.read_text("utf-8"))["config"]
-    return config
+    try:
+        config = json.loads(task.read_text("utf-8"))["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PresetError(
+            f"{task} is damaged ({type(error).__name__}: {error}). Copy the "
+            "directory again, or train again."
+        ) from error
+    return config if isinstance(config, dict) else {}

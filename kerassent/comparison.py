@@ -10,9 +10,9 @@ from scipy.stats import binomtest
 from kerassent.answers import Answers, ask
 from kerassent.evaluation import Evaluation, evaluation_of
 from kerassent.mistakes import MOST_CHARACTERS, highest, texts_at
-from kerassent.prediction import Model, open_model
+from kerassent.prediction import Model, as_model, path_of
 from kerassent.provenance import provenance_of
-from kerassent.review_base import ReviewsBase
+from kerassent.review_base import ReviewsBase, check_reviews
 
 _RESAMPLES = 10_000
 
@@ -112,6 +112,7 @@ def compare(
         num_timed: As in `evaluate`.
 
     Raises:
+        TypeError: As in `evaluate`.
         ValueError: As in `evaluate`.
 
     Example:
@@ -123,14 +124,14 @@ def compare(
         McNemar, 1947: Note on the sampling error of the difference between
         correlated proportions or percentages.
     """
+    check_reviews(reviews)
     answers, evaluations = [], []
-    for model in (old, new):
-        path = None
-        if isinstance(model, (str, os.PathLike)):
-            path = os.fspath(model)
-            model = open_model(path)
+    for given in (old, new):
+        model = as_model(given)
         asked = ask(model, reviews, num_timed=num_timed)
-        made_of = provenance_of(model, path, reviews, asked.data_sha256)
+        made_of = provenance_of(
+            model, path_of(given), reviews, asked.data_sha256
+        )
         answers.append(asked)
         evaluations.append(evaluation_of(asked, reviews, made_of))
     old_right, new_right = (each.y_pred == each.y_true for each in answers)

@@ -21,7 +21,7 @@ from kerassent.evaluation_parts import (
 from kerassent.label_figures import label_figures
 from kerassent.mistakes import likely_mislabelled, mistakes_of
 from kerassent.plain_data import from_plain
-from kerassent.prediction import Model, open_model
+from kerassent.prediction import Model, as_model, path_of
 from kerassent.probability_figures import (
     accuracy_by_length,
     brier_score,
@@ -32,7 +32,7 @@ from kerassent.probability_figures import (
 )
 from kerassent.provenance import provenance_of
 from kerassent.ranking_curves import mean_area, ranking_curves
-from kerassent.review_base import ReviewsBase
+from kerassent.review_base import ReviewsBase, check_reviews
 
 _NO_FIGURES = (
     "curves",
@@ -164,6 +164,7 @@ def evaluate(
             the latency; 0 or more.
 
     Raises:
+        TypeError: `model` or `reviews` is something else.
         ValueError: The reviews have no labels, or labels that the model
             doesn't know; or what it answers are no probabilities.
 
@@ -173,12 +174,10 @@ def evaluate(
         evaluation.accuracy, evaluation.accuracy_interval
         ```
     """
-    path = None
-    if isinstance(model, (str, os.PathLike)):
-        path = os.fspath(model)
-        model = open_model(path)
-    answers = ask(model, reviews, num_timed=num_timed)
-    made_of = provenance_of(model, path, reviews, answers.data_sha256)
+    check_reviews(reviews)
+    asked = as_model(model)
+    answers = ask(asked, reviews, num_timed=num_timed)
+    made_of = provenance_of(asked, path_of(model), reviews, answers.data_sha256)
     return evaluation_of(answers, reviews, made_of)
 
 

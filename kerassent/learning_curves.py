@@ -2,13 +2,13 @@
 
 import math
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from kerassent.lr_suggestions import smoothed
+from kerassent.whole_file import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,12 +46,12 @@ def draw_learning_curves(
     """
     from matplotlib import rc_context
 
-    file = pathlib.Path(path)
-    beside = file.with_name(f".writing-{file.name}")
     figure = learning_curves_figure(rows, step_losses)
-    with rc_context({"svg.hashsalt": "kerassent"}):
+    with (
+        written_whole(path) as beside,
+        rc_context({"svg.hashsalt": "kerassent"}),
+    ):
         figure.savefig(beside, format="svg", metadata={"Date": None})
-    beside.replace(file)
 
 
 def learning_curves_figure(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from kerassent import lr_suggestions
+from kerassent.errors import listed
 from kerassent.lr_drawing import draw_axes, draw_text
 
 if TYPE_CHECKING:
@@ -173,15 +174,21 @@ class LRCurve:
 
         Args:
             text: A JSON object.
+
+        Raises:
+            ValueError: `to_json` did not write it.
         """
-        values = json.loads(text)
-        return cls(
-            values["learning_rates"],
-            values["losses"],
-            values["val_losses"],
-            values["smoothing"],
-            values["stop_reason"],
+        names = (
+            *("learning_rates", "losses", "val_losses", "smoothing"),
+            "stop_reason",
         )
+        values = json.loads(text)
+        if not isinstance(values, dict) or not values.keys() >= set(names):
+            raise ValueError(
+                "`text` must be what `LRCurve.to_json` wrote, a JSON object "
+                f"with {listed(names)}. Received: {text[:60]!r}"
+            )
+        return cls(**{name: values[name] for name in names})
 
     def __str__(self) -> str:
         """The curve for a terminal, and its suggestions."""

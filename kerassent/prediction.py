@@ -33,8 +33,10 @@ def predict(
         texts: The texts.
 
     Raises:
-        TypeError: `texts` is a single string, or holds something else.
-        PresetError: There is no run or export at the path.
+        TypeError: `texts` is a single string, or holds something else, or
+            `model` is none of these.
+        PresetError: There is no run or export at the path, or it is damaged.
+        ExportError: The export is damaged.
 
     Example:
         ```python
@@ -43,8 +45,7 @@ def predict(
         ```
     """
     checked = encode_texts(texts)
-    if isinstance(model, (str, os.PathLike)):
-        model = open_model(model)
+    model = as_model(model)
     names = model.class_names
     return [
         Prediction(
@@ -109,6 +110,42 @@ def explain(
     return found
 
 
+def as_model(model: Model | str | os.PathLike[str]) -> Model:
+    """Returns what can be asked: a model as it is, or the one at a path.
+
+    Args:
+        model: Anything with `class_names` and `predict_proba(texts)`, or the
+            path of a run or an export.
+
+    Raises:
+        TypeError: It is neither.
+        PresetError: There is no run or export at the path, or it is damaged.
+        ExportError: The export is damaged.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        return open_model(model)
+    # By its name: a Client asks its server for `class_names`.
+    if not callable(getattr(model, "predict_proba", None)) or (
+        "class_names" not in dir(model)
+    ):
+        raise TypeError(
+            "`model` must be the path of a run or an export, a "
+            "SentimentClassifier, a Client, or anything with `class_names` and "
+            f"`predict_proba(texts)`. Received: {model!r:.60} of type "
+            f"{type(model).__name__}"
+        )
+    return model
+
+
+def path_of(model: Model | str | os.PathLike[str]) -> str | None:
+    """Returns the path of a model that is given by its path, else `None`.
+
+    Args:
+        model: As in `as_model`.
+    """
+    return os.fspath(model) if isinstance(model, (str, os.PathLike)) else None
+
+
 def open_model(path: str | os.PathLike[str]) -> Model:
     """Returns the model that a path holds.
 
@@ -116,7 +153,8 @@ def open_model(path: str | os.PathLike[str]) -> Model:
         path: A run directory, an export's base path, or one of its versions.
 
     Raises:
-        PresetError: There is none.
+        PresetError: There is none, or the run is damaged.
+        ExportError: The export is damaged, or not one of ours.
     """
     directory = pathlib.Path(path)
     # TensorFlow is imported only for a model that runs here.

@@ -22,6 +22,7 @@ from kerassent.training_setup import (
     has_html,
     training_batches,
 )
+from kerassent.whole_file import written_whole
 
 # The range in which fine-tuning goes from learning nothing to diverging.
 _START_LR, _END_LR = 1e-6, 1e-2
@@ -114,9 +115,8 @@ def found_peak(
         (curve_file, curve.to_json()),
         (kept, json.dumps(found)),
     ):
-        beside = file.with_suffix(".writing")
-        beside.write_text(text, encoding="utf-8")
-        beside.rename(file)
+        with written_whole(file) as beside:
+            beside.write_text(text, encoding="utf-8")
     return found
 
 

@@ -1,5 +1,6 @@
 """What Reviews in memory and Reviews in a file have in common."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from typing import Self
@@ -146,3 +147,26 @@ class ReviewsBase(ABC):
 
     def _strata(self) -> npt.NDArray[np.int32]:
         return self.label_ids if self.class_names else self.label_ids + 1
+
+
+def check_reviews(reviews: object, argument: str = "reviews") -> None:
+    """Raises `TypeError` for what is no Reviews, such as a file's path.
+
+    Args:
+        reviews: What was passed.
+        argument: Its name.
+    """
+    if isinstance(reviews, ReviewsBase):
+        return
+    if isinstance(reviews, (str, os.PathLike)):
+        path = os.fspath(reviews)
+        fix = f"Read the file first: `load_reviews({path!r}, text=…, label=…)`."
+    else:
+        fix = (
+            "`load_reviews` makes them of a file or a DataFrame, "
+            "`Reviews(texts, labels)` of lists."
+        )
+    raise TypeError(
+        f"`{argument}` must be Reviews. Received: {reviews!r:.60} of type "
+        f"{type(reviews).__name__}. {fix}"
+    )

@@ -197,6 +197,7 @@ def load_reviews(
         DataError: The source cannot become Reviews. The message names the
             file, the column and the first rows by their own numbering: Excel
             rows, the lines of a text file, a DataFrame's index.
+        TypeError: The source is none of these, or a column's name no string.
         ValueError: An argument doesn't fit the source.
 
     Example:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kerassent import contract
 from kerassent.version import __version__
+from kerassent.whole_file import written_whole
 
 _SETTINGS = pathlib.Path(contract.CHECKPOINTS, "settings.json")
 
@@ -118,10 +119,25 @@ def read_info(run: str | os.PathLike[str]) -> dict[str, Any]:
 
     Args:
         run: The run directory.
+
+    Raises:
+        OSError: There is no record.
+        ValueError: It is damaged.
     """
-    text = pathlib.Path(run, contract.TRAIN_INFO).read_text("utf-8")
-    info: dict[str, Any] = json.loads(text)
+    path = pathlib.Path(run, contract.TRAIN_INFO)
+    try:
+        info = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(info, dict):
+        raise _damaged(path, "it holds no JSON object")
     return info
+
+
+def _damaged(path: pathlib.Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged: {why}. Copy the run again, or train again."
+    )
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:
@@ -131,9 +147,8 @@ def write_json(path: pathlib.Path, content: Any) -> None:
         path: The file.
         content: What JSON can hold.
     """
-    beside = path.with_name(path.name + ".writing")
-    beside.write_text(_as_json(content) + "\n", encoding="utf-8")
-    beside.rename(path)
+    with written_whole(path) as beside:
+        beside.write_text(_as_json(content) + "\n", encoding="utf-8")
 
 
 def versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from kerassent.arguments import check_counts
 from kerassent.contract import encode_each
 
 # Sorted by length, so many fill 256 batches of 32 with little padding, and
@@ -49,13 +50,11 @@ def predict_by_length(
         float32 `(num_texts, num_classes)`.
 
     Raises:
-        TypeError: `texts` is a single text or holds something else.
+        TypeError: `texts` is a single text or holds something else, or
+            `batch_size` is no whole number.
         ValueError: `batch_size` is less than 1.
     """
-    if batch_size < 1:
-        raise ValueError(
-            f"`batch_size` must be 1 or more. Received: {batch_size}"
-        )
+    check_counts(batch_size=batch_size)
     if not isinstance(texts, Iterator):
         for _ in encode_each(texts):
             pass

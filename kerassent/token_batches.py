@@ -18,6 +18,7 @@ from kerassent.preprocessing import SentimentPreprocessor
 from kerassent.review_base import ReviewsBase
 from kerassent.review_hash import hash_reviews
 from kerassent.shutdown import until_shutdown
+from kerassent.vocabulary_hash import hash_vocabulary
 
 # How many reviews are tokenized in one call.
 _CHUNK = 2048
@@ -286,23 +287,6 @@ def _tokenized(
 
 def _splits(lengths: list[np.ndarray]) -> np.ndarray:
     return np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
-
-
-def hash_vocabulary(preprocessor: SentimentPreprocessor) -> str:
-    """Returns the SHA-256 of a vocabulary and of how text is made ready for it.
-
-    Args:
-        preprocessor: Its tokenizer has the vocabulary.
-    """
-    tokenizer = preprocessor.tokenizer
-    made_by = {
-        "tokenizer": type(tokenizer).__name__,
-        "lowercase": tokenizer.lowercase,
-        "strip_accents": tokenizer.strip_accents,
-        "vocabulary": tokenizer.get_vocabulary(),
-    }
-    content = json.dumps(made_by, sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _key(data_hash: str, preprocessor: SentimentPreprocessor) -> str:

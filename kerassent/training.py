@@ -6,6 +6,7 @@ import pathlib
 from types import SimpleNamespace
 from typing import Any, Literal
 
+from kerassent.arguments import check_counts, check_positive
 from kerassent.batches import DEFAULT_BATCH_SIZE
 from kerassent.callbacks.best_weights import Monitor
 from kerassent.callbacks.one_cycle import OneCycle
@@ -15,7 +16,7 @@ from kerassent.losses import SmoothedCrossentropy
 from kerassent.precision import PrecisionChoice, resolve_precision
 from kerassent.preprocessing import Truncate
 from kerassent.presets import DEFAULT_PRESET
-from kerassent.review_base import ReviewsBase
+from kerassent.review_base import ReviewsBase, check_reviews
 from kerassent.training_fit import fit_run
 from kerassent.training_run import TrainingRun
 from kerassent.training_setup import CLIP_NORM, WEIGHT_DECAY
@@ -128,6 +129,7 @@ def train(
         went, and `OUTPUT/learning_curves.svg` shows it.
 
     Raises:
+        TypeError: `reviews` are no Reviews, or a number is something else.
         ValueError: The reviews have no labels, an argument is out of range, or
             the run was begun with other data or settings.
         FileExistsError: `output` is there already, or an unfinished run of it
@@ -168,26 +170,31 @@ def _check(
     reviews: ReviewsBase, valid: ReviewsBase | None, options: Any
 ) -> None:
     """Refuses what would be found wrong after minutes of work."""
+    check_reviews(reviews)
+    if valid is not None:
+        check_reviews(valid, "valid")
     if reviews.labels is None:
         raise ValueError(
             "`reviews` must have labels: pass `label=` to `load_reviews` "
             "(`--label`)."
         )
-    for name in (
+    given = vars(options)
+    counts = (
         "epochs",
         "batch_size",
         "max_tokens",
         "gradient_accumulation",
+        "unfreeze_per_epoch",
         "early_stopping",
         "checkpoint_steps",
-    ):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be 1 or more. Received: {value}")
+    )
+    check_counts(**{name: given[name] for name in counts})
+    check_positive(layer_decay=options.layer_decay)
     for name in ("clip_norm", "checkpoint_minutes"):
-        value = getattr(options, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"`{name}` must be above 0. Received: {value}")
+        if given[name] is not None:
+            check_positive(**{name: given[name]})
+    if options.weight_decay:
+        check_positive(weight_decay=options.weight_decay)
     if options.batch_size is not None and options.max_tokens is not None:
         raise ValueError(
             "`batch_size` and `max_tokens` are two ways to say the same. "

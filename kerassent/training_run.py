@@ -33,8 +33,8 @@ from kerassent.run_record import (
     write_json,
     write_settings,
 )
-from kerassent.token_batches import hash_vocabulary
 from kerassent.training_setup import has_html
+from kerassent.vocabulary_hash import hash_vocabulary
 
 # Where a stream's tokens are while it is trained on.
 TOKENS = pathlib.Path(contract.CHECKPOINTS, "tokens")
@@ -114,9 +114,7 @@ class TrainingRun:
         if options.deterministic:
             tf.config.experimental.enable_op_determinism()
         if valid is None and options.valid_size:
-            reviews, valid = reviews.split(
-                test_size=options.valid_size, seed=options.seed
-            )
+            reviews, valid = _parts(reviews, options)
         decided = begun.get("decided") or _decide(reviews, options)
         classifier = SentimentClassifier.from_preset(
             options.preset,
@@ -215,6 +213,17 @@ class TrainingRun:
             }
         )
         return record
+
+
+def _parts(reviews: ReviewsBase, options: Any) -> tuple[Any, Any]:
+    """Returns the reviews to train on, and those to validate on."""
+    try:
+        return reviews.split(test_size=options.valid_size, seed=options.seed)
+    except ValueError as error:
+        raise type(error)(
+            f"`valid_size={options.valid_size!r}` can't be split off. {error} "
+            "Pass another `valid_size`, or reviews as `valid`."
+        ) from error
 
 
 def _decide(reviews: ReviewsBase, options: Any) -> dict[str, Any]:

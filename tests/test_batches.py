@@ -74,6 +74,11 @@ def test_batch_size_below_one_is_refused(easy_reviews):
         make_dataset(easy_reviews, batch_size=0)
 
 
+def test_a_list_of_texts_is_no_reviews():
+    with pytest.raises(TypeError, match=r"must be Reviews.*`Reviews\(texts, l"):
+        make_dataset(["good"])
+
+
 def test_texts_of_like_length_share_a_batch():
     rng = np.random.default_rng(0)
     reviews = Reviews(["x" * n for n in rng.integers(1, 1000, 640)])

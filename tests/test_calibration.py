@@ -82,7 +82,7 @@ def test_a_runs_temperature_reaches_every_way_to_ask(
     assert found.log_loss_before == pytest.approx(before.log_loss, abs=1e-6)
     saved = json.loads((run / "task.json").read_text())
     assert saved["config"]["temperature"] == found.temperature
-    assert not list(run.glob("*.writing"))
+    assert not list(run.glob(".writing-*"))
 
     classifier = SentimentClassifier.from_preset(run)
     assert classifier.temperature == found.temperature
@@ -163,3 +163,8 @@ def test_what_no_temperature_fits_is_refused(easy_reviews, run):
 def test_an_export_is_refused(tiny_models, easy_reviews):
     with pytest.raises(ValueError, match="must be a `SentimentClassifier`"):
         calibrate(tiny_models, easy_reviews)
+
+
+def test_a_record_that_says_less_hides_no_run(run, easy_reviews):
+    (run / "train.json").write_text('{"sha256": null, "valid_size": 0.1}')
+    assert held_out(run, easy_reviews) is easy_reviews

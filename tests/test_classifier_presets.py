@@ -1,3 +1,5 @@
+import shutil
+
 import keras_nlp
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import tensorflow as tf
 
 from kerassent.classifier import SentimentClassifier
 from kerassent.classifier_presets import saved_class_names
+from kerassent.errors import PresetError
 from kerassent.tokenizer import BertTokenizer
 
 
@@ -111,3 +114,46 @@ def test_keras_nlps_classifier_keeps_its_head(
         tmp_path, class_names=["neg", "mid", "pos"]
     )
     assert three.predict_proba(texts).shape == (2, 3)
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A copy of a run, to damage."""
+    return shutil.copytree(tiny_run[1], tmp_path / "run")
+
+
+def test_a_run_without_its_heads_weights_is_refused(run):
+    (run / "task.weights.h5").unlink()
+    with pytest.raises(PresetError, match="no 'task.weights.h5', the weights"):
+        SentimentClassifier.from_preset(run)
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "task.weights.h5"])
+def test_a_half_written_run_is_told(run, name):
+    content = (run / name).read_bytes()
+    (run / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(PresetError, match="run cannot be loaded, it may be ha"):
+        SentimentClassifier.from_preset(run)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_damaged_task_is_named(run, content):
+    (run / "task.json").write_text(content)
+    with pytest.raises(PresetError, match=r"task.json is damaged .*Copy the d"):
+        SentimentClassifier.from_preset(run)
+
+
+def test_a_cut_vocabulary_is_told(run):
+    """It would load, and answer at random."""
+    path = run / "assets/tokenizer/vocabulary.txt"
+    words = path.read_text().splitlines()
+    path.write_text("\n".join(words[:20]) + "\n")
+    with pytest.raises(
+        PresetError, match="another vocabulary .*20 word pieces"
+    ):
+        SentimentClassifier.from_preset(run)
+
+
+def test_a_wrong_argument_is_not_called_damage(run):
+    with pytest.raises(ValueError, match="float99"):
+        SentimentClassifier.from_preset(run, dtype="float99")

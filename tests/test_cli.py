@@ -12,12 +12,15 @@ import sys
 import time
 import urllib.request
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from kerassent import training
 from kerassent.cli import main
+from kerassent.cli.terminal import with_options_named
 from kerassent.lr_curve import LRCurve
+from kerassent.presets import DEFAULT_PRESET
 from kerassent.server import serve
 
 
@@ -203,7 +206,7 @@ def test_export_writes_a_keras_nlp_task(tiny_run, tmp_path):
     assert names == ["neg", "pos"]
     assert "is there already" in kerassent(*arguments, code=1).stderr
     refused = kerassent(*arguments, "--version", 2, code=1)
-    assert "`version` goes with `format='saved_model'`" in refused.stderr
+    assert "`--version` goes with `--format saved_model`" in refused.stderr
 
 
 def test_find_lr_prints_an_option_of_train(reviews_csv, tiny_preset, tmp_path):
@@ -295,8 +298,38 @@ def test_an_error_is_one_line_and_code_1(tmp_path, reviews_csv):
         *("--output", tmp_path / "run"),
         code=1,
     )
-    assert "Pass `text='Reviews'`?" in wrong.stderr
+    assert "Pass `--text Reviews`?" in wrong.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "message, shown",
+    [
+        (
+            "`chunk_rows` must be 1 or more. Received: 0",
+            "`--chunk-rows` must be 1 or more. Received: 0",
+        ),
+        ("Pass `text='Reviews'`?", "Pass `--text Reviews`?"),
+        ("Pass `text='My text'`?", "Pass `--text 'My text'`?"),
+        ("Pass `strict=True` (`--strict`).", "Pass `--strict`."),
+        ("Pass `prefix=…` or `model`.", "Pass `prefix=…` or `model`."),
+        ("No file for `source`.", "No file for `--input`."),
+        ("Call `model.compile()`.", "Call `model.compile()`."),
+    ],
+)
+def test_the_librarys_messages_name_options(message, shown):
+    assert with_options_named(message, main.commands["predict"]) == shown
+
+
+def test_a_wrong_number_is_told_by_its_options_name(reviews_csv, tmp_path):
+    wrong = kerassent(
+        *("predict", tmp_path / "run", "--input", reviews_csv),
+        *("--output", tmp_path / "out.csv", "--chunk-rows", "-1"),
+        code=1,
+    )
+    assert wrong.stderr == (
+        "Error: `--chunk-rows` must be 1 or more. Received: -1\n"
+    )
 
 
 def test_a_wrong_call_is_code_2():
@@ -323,6 +356,20 @@ def test_every_command_has_help():
         assert name in shown
         assert command.help
         assert "Usage" in kerassent(name, "--help").stdout
+
+
+def test_help_is_whole_in_a_terminal_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    overview = kerassent("--help").stdout
+    assert "..." not in overview.partition("Commands:")[2]
+    for name, command in main.commands.items():
+        shown = kerassent(name, "--help").stdout
+        assert max(map(len, shown.splitlines())) <= 80
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, (name, option.name)
+    preset = kerassent("train", "--help").stdout.partition("--preset")[2]
+    assert f"[default: {DEFAULT_PRESET}]" in preset
 
 
 # A shell starts background jobs with SIGINT ignored, a terminal does not.
@@ -488,7 +535,7 @@ def test_ui_is_the_embedded_servers(tiny_models, start):
     )
     assert "--ui is a page of the embedded server" in refused.stderr
     refused = kerassent("serve", tiny_models, "--ui", "--host", "::", code=1)
-    assert "`ui` is for this machine only" in refused.stderr
+    assert "`--ui` is for this machine only" in refused.stderr
     port = free_port()
     process = start(
         *("serve", str(tiny_models), "--port", "0", "--ui"),

@@ -124,3 +124,5 @@ def test_errors_say_what_is_wrong():
         evaluate(MODEL, Reviews(["a"]))
     with pytest.raises(ValueError, match="doesn't know: 'meh'"):
         evaluate(MODEL, Reviews(["a", "b"], ["neg", "meh"]))
+    with pytest.raises(TypeError, match="`reviews` must be Reviews"):
+        evaluate(MODEL, "reviews.csv")

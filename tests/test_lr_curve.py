@@ -119,6 +119,9 @@ def test_errors_say_what_is_wrong():
         LRCurve([0.1, 0.2], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="must be one of .*Received: 'bored'"):
         LRCurve([0.1], [1.0], stop_reason="bored")
+    for text in ("{}", "[1]", '{"losses": [1.0]}'):
+        with pytest.raises(ValueError, match="must be what `LRCurve.to_json`"):
+            LRCurve.from_json(text)
 
 
 def test_a_curve_needs_neither_tensorflow_nor_matplotlib():

@@ -1,8 +1,12 @@
 import pytest
 
+from kerassent.calibration import calibrate
 from kerassent.client import Client
+from kerassent.comparison import compare
 from kerassent.errors import PresetError
+from kerassent.evaluation import evaluate
 from kerassent.prediction import explain, predict
+from kerassent.scoring.local import score_file
 from kerassent.server import serve
 
 TEXTS = ["a good film", "very bad"]
@@ -45,6 +49,26 @@ def test_errors_say_what_is_wrong(make_classifier, tmp_path):
         predict(tmp_path / "missing", TEXTS)
     with pytest.raises(PresetError, match="it has none of these files"):
         predict(tmp_path, TEXTS)
+
+
+def test_what_is_no_model_is_refused_by_all_that_ask_one(
+    easy_reviews, tmp_path
+):
+    source = tmp_path / "in.csv"
+    calls = (
+        lambda model: predict(model, TEXTS),
+        lambda model: evaluate(model, easy_reviews),
+        lambda model: compare(model, model, easy_reviews),
+        lambda model: calibrate(model, easy_reviews),
+        lambda model: score_file(model, source, tmp_path / "out.csv"),
+    )
+    source.write_text("text\ngood\n")
+    for call in calls:
+        for wrong in (None, 5, ["neg", "pos"], len):
+            with pytest.raises(
+                TypeError, match="`model` must be the path of a run or an exp"
+            ):
+                call(wrong)
 
 
 def test_all_explain_alike(tiny_run, tiny_models):

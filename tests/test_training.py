@@ -165,6 +165,16 @@ def test_nothing_is_written_over(easy_reviews, tmp_path):
 def test_errors_say_what_is_wrong(easy_reviews, tiny_preset, tmp_path):
     with pytest.raises(ValueError, match="must have labels: pass `label=`"):
         train(Reviews(["good"]), tmp_path / "run")
+    for argument in ("reviews", "valid"):
+        given = {"reviews": easy_reviews, argument: "train.csv"}
+        with pytest.raises(
+            TypeError,
+            match=rf"`{argument}` must be Reviews. Received: 'train.csv' of "
+            r"type str. Read the file first: `load_reviews\('train.csv'",
+        ):
+            train(output=tmp_path / "run", **given)
+    with pytest.raises(TypeError, match="`epochs` must be a whole number"):
+        train(easy_reviews, tmp_path / "run", epochs=1.5)
     with pytest.raises(ValueError, match="`epochs` must be 1 or more"):
         train(easy_reviews, tmp_path / "run", epochs=0)
     with pytest.raises(ValueError, match="number or 'auto'. Received: 'high'"):
@@ -324,7 +334,11 @@ def test_early_stopping_ends_a_run_that_gets_no_better(
         ({"checkpoint_minutes": 0}, "`checkpoint_minutes` must be above 0"),
         ({"clip_norm": -1.0}, "`clip_norm` must be above 0"),
         ({"gradient_accumulation": 0}, "must be 1 or more"),
-        ({"frozen_layers": 3}, "`count` must be from 0 to 2"),
+        ({"unfreeze_per_epoch": 0}, "`unfreeze_per_epoch` must be 1 or more"),
+        ({"layer_decay": 0.0}, "`layer_decay` must be above 0"),
+        ({"weight_decay": -1.0}, "`weight_decay` must be above 0"),
+        ({"valid_size": -0.1}, "`valid_size=-0.1` can't be split off"),
+        ({"frozen_layers": 3}, "`frozen_layers` must be from 0 to 2"),
         (
             {"frozen_layers": 2, "layer_decay": 0.9},
             "`layer_decay` needs layers that learn.*frozen_layers=2",

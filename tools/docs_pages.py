@@ -34,7 +34,7 @@ def model_server() -> None:
     for action in make_parser()._actions:
         if action.help is argparse.SUPPRESS or not action.metavar:
             continue
-        text = (action.help or "").removesuffix(" (default: %(default)s)")
+        text = (action.help or "").partition(" (default: ")[0]
         value = action.metavar.replace("|", "\\|")
         default = "" if action.default in ("", None) else str(action.default)
         default = {"True": "true", "False": "false"}.get(default, default)

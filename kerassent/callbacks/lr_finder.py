@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
+from kerassent.arguments import check_counts, check_positive
 from kerassent.callbacks.model_state import ModelState
 from kerassent.callbacks.step_schedule import check_learning_rate_settable
 from kerassent.lr_curve import LRCurve, StopReason
@@ -39,7 +40,8 @@ class LRFinder(keras.callbacks.Callback):
 
     Raises:
         ValueError: An argument is out of its range.
-        TypeError: When `fit` starts, the optimizer has a schedule of its own.
+        TypeError: An argument is no number; or, when `fit` starts, the
+            optimizer has a schedule of its own.
 
     Example:
         ```python
@@ -64,9 +66,11 @@ class LRFinder(keras.callbacks.Callback):
         validation_data: Any = None,
     ) -> None:
         super().__init__()
-        if not 0 < start_lr < end_lr:
+        check_positive(start_lr=start_lr, end_lr=end_lr)
+        check_counts(num_steps=num_steps)
+        if not start_lr < end_lr:
             raise ValueError(
-                "`start_lr` must be above 0 and below `end_lr`. "
+                "`start_lr` must be below `end_lr`. "
                 f"Received: start_lr={start_lr}, end_lr={end_lr}"
             )
         if num_steps < 2:

@@ -1,9 +1,9 @@
 """The 1cycle policy as a Keras callback."""
 
+from kerassent.arguments import check_positive
 from kerassent.callbacks.step_schedule import (
     StepSchedule,
     check_momenta,
-    check_positive,
 )
 from kerassent.schedules import Anneal, one_cycle, one_cycle_momentum
 
@@ -33,7 +33,8 @@ class OneCycle(StepSchedule):
     Raises:
         ValueError: An argument is out of its range; or, when `fit` starts,
             the number of steps is unknown.
-        TypeError: When `fit` starts, the optimizer has a schedule of its own.
+        TypeError: A rate or a factor is no number; or, when `fit` starts, the
+            optimizer has a schedule of its own.
 
     Example:
         ```python

@@ -66,7 +66,10 @@ def find_lr(
         ```
     """
     if getattr(model, "optimizer", None) is None:
-        raise ValueError("`model` must be compiled: call `model.compile()`.")
+        raise ValueError(
+            "`model` must be compiled: call `model.compile()`. Received: "
+            f"{type(model).__name__} without an optimizer"
+        )
     finder = LRFinder(
         start_lr,
         end_lr,

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerassent.replicas import read
+from kerassent.whole_file import written_whole
 
 _MOST_POINTS: Final = 1024
 
@@ -203,18 +204,13 @@ class RunHistory(keras.callbacks.Callback):
 def _write_csv(
     path: pathlib.Path, names: list[str], rows: list[dict[str, float]]
 ) -> None:
-    beside = path.with_name(path.name + ".writing")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with (
+        written_whole(path) as beside,
+        beside.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _in_pairs(values: list[float]) -> list[float]:

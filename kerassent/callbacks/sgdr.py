@@ -1,6 +1,7 @@
 """Cosine annealing with warm restarts as a Keras callback."""
 
-from kerassent.callbacks.step_schedule import StepSchedule, check_positive
+from kerassent.arguments import check_positive
+from kerassent.callbacks.step_schedule import StepSchedule
 from kerassent.schedules import sgdr
 
 
@@ -22,7 +23,8 @@ class SGDR(StepSchedule):
     Raises:
         ValueError: An argument is out of its range; or, when `fit` starts,
             the number of steps is unknown.
-        TypeError: When `fit` starts, the optimizer has a schedule of its own.
+        TypeError: A rate or a factor is no number; or, when `fit` starts, the
+            optimizer has a schedule of its own.
 
     Example:
         Cycles of 1, 2 and 4 epochs:

@@ -194,17 +194,6 @@ def check_learning_rate_settable(optimizer: Any) -> None:
         )
 
 
-def check_positive(**values: float) -> None:
-    """Raises `ValueError` for an argument that is not above 0.
-
-    Args:
-        **values: The arguments by name.
-    """
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0. Received: {value}")
-
-
 def check_momenta(base_momentum: float, max_momentum: float) -> None:
     """Raises `ValueError` unless 0 <= base <= max < 1.
 

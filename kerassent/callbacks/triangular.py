@@ -1,9 +1,9 @@
 """Triangular cycles as a Keras callback."""
 
+from kerassent.arguments import check_positive
 from kerassent.callbacks.step_schedule import (
     StepSchedule,
     check_momenta,
-    check_positive,
 )
 from kerassent.schedules import triangular
 

@@ -28,7 +28,7 @@ class TriangularOnPlateau(Triangular):
         patience: After how many epochs without improvement the peak is lowered.
         factor: What the peak is multiplied by then; above 0 and below 1.
         stop_patience: After how many epochs without improvement training stops.
-        min_lr: The peak is never below this.
+        min_lr: The peak is never below this; from 0 to `max_lr`.
         min_delta: As in `EarlyStopping`.
         restore_best_weights: As in `EarlyStopping`.
         **kwargs: Those of `Triangular`.
@@ -71,6 +71,11 @@ class TriangularOnPlateau(Triangular):
             raise ValueError(
                 "`patience` and `stop_patience` must be 1 or more. Received: "
                 f"patience={patience}, stop_patience={stop_patience}"
+            )
+        if not 0 <= min_lr <= max_lr:
+            raise ValueError(
+                "`min_lr` must be from 0 to `max_lr`, or the peak would rise "
+                f"to it. Received: min_lr={min_lr}, max_lr={max_lr}"
             )
         self.patience = patience
         self.factor = factor

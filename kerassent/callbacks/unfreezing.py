@@ -13,7 +13,7 @@ from kerassent.callbacks.momentum import inner_optimizer
 _log = logging.getLogger("kerassent")
 
 
-def freeze_layers(classifier: Any, count: int | None) -> None:
+def freeze_layers(classifier: Any, frozen_layers: int | None) -> None:
     """Keeps the embeddings and the lowest layers as they are, for good.
 
     All else in the backbone learns, whatever was frozen before. Call it before
@@ -23,20 +23,20 @@ def freeze_layers(classifier: Any, count: int | None) -> None:
     Args:
         classifier: A `SentimentClassifier`, or any keras-nlp classifier whose
             backbone has `transformer_layers`.
-        count: How many transformer layers, from the lowest, are frozen. 0 or
-            `None` freezes nothing, not even the embeddings; with the number of
-            layers only the head learns.
+        frozen_layers: How many transformer layers, from the lowest, are
+            frozen. 0 or `None` freezes nothing, not even the embeddings; with
+            the number of layers only the head learns.
 
     Raises:
-        ValueError: `count` is not from 0 to the number of layers.
+        ValueError: `frozen_layers` is not from 0 to the number of layers.
         TypeError: The classifier has no transformer layers.
     """
     layers = _transformer_layers(classifier)
-    count = count or 0
+    count = frozen_layers or 0
     if not 0 <= count <= len(layers):
         raise ValueError(
-            f"`count` must be from 0 to {len(layers)}, the number of this "
-            f"backbone's transformer layers. Received: {count}"
+            f"`frozen_layers` must be from 0 to {len(layers)}, the number of "
+            f"this backbone's transformer layers. Received: {frozen_layers}"
         )
     frozen = _lower_weights(classifier, count) if count else []
     # Not layer by layer: Keras takes `trainable = True` for nothing new where

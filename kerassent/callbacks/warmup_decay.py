@@ -1,6 +1,7 @@
 """A linear warm-up and a fall to 0, as a Keras callback."""
 
-from kerassent.callbacks.step_schedule import StepSchedule, check_positive
+from kerassent.arguments import check_positive
+from kerassent.callbacks.step_schedule import StepSchedule
 from kerassent.schedules import Anneal, warmup_decay
 
 
@@ -19,7 +20,8 @@ class WarmupDecay(StepSchedule):
     Raises:
         ValueError: An argument is out of its range; or, when `fit` starts,
             the number of steps is unknown.
-        TypeError: When `fit` starts, the optimizer has a schedule of its own.
+        TypeError: A rate or a factor is no number; or, when `fit` starts, the
+            optimizer has a schedule of its own.
 
     Example:
         ```python

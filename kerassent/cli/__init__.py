@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from kerassent.cli import evaluating, explaining, exporting, serving, training
+from kerassent.cli import evaluating, explaining, exporting, preparing, serving
 from kerassent.cli.checking import check
 from kerassent.cli.load_testing import load_test
 from kerassent.cli.predicting import predict
-from kerassent.cli.terminal import ARGUMENTS
+from kerassent.cli.terminal import ARGUMENTS, with_options_named
 from kerassent.cli.train import train
 from kerassent.errors import KerassentError
 from kerassent.version import __version__
@@ -35,7 +35,11 @@ class _Commands(click.Group):
         except (KerassentError, ValueError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            click.secho(f"Error: {error}", fg="red", err=True)
+            message = str(error)
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command is not None:
+                message = with_options_named(message, command)
+            click.secho(f"Error: {message}", fg="red", err=True)
             ctx.exit(1)
 
 
@@ -53,10 +57,10 @@ def main(debug: bool) -> None:
 
 
 for command in (
-    training.quickstart,
-    training.presets,
+    preparing.quickstart,
+    preparing.presets,
     check,
-    training.find_lr,
+    preparing.find_lr,
     train,
     evaluating.evaluate,
     evaluating.compare,

@@ -28,8 +28,16 @@ def _headers(
 
 
 _SERVER: Final = (
-    click.option("--url", help="Ask a server: grpc://HOST:PORT or http://…"),
-    click.option("--model-name", help="With --url: the model's name there."),
+    click.option(
+        "--url",
+        metavar="URL",
+        help="Ask a server: grpc://HOST:PORT or http://HOST:PORT.",
+    ),
+    click.option(
+        "--model-name",
+        metavar="NAME",
+        help="With --url: the model's name there.",
+    ),
 )
 # By the name of `Client`'s argument.
 _CLIENT: Final = {
@@ -37,10 +45,14 @@ _CLIENT: Final = {
         "--version", type=int, help="Of the model.  [default: the newest]"
     ),
     "version_label": click.option(
-        "--version-label", help="Instead of --version: a label, such as stable."
+        "--version-label",
+        metavar="NAME",
+        help="Instead of --version: a label, such as stable.",
     ),
     "signature_name": click.option(
-        "--signature-name", help="The signature to ask, where it is another."
+        "--signature-name",
+        metavar="NAME",
+        help="The signature to ask, where it is another.",
     ),
     "headers": click.option(
         "--header",
@@ -48,7 +60,7 @@ _CLIENT: Final = {
         metavar="NAME:VALUE",
         multiple=True,
         callback=_headers,
-        help="For every request, HTTP's or gRPC's; may be given several times.",
+        help="For every request, HTTP's or gRPC's; may be given again.",
     ),
     "ca_cert": click.option(
         "--ca-cert",

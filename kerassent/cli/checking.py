@@ -15,8 +15,9 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
 @columns_options
 @click.option(
     "--model",
-    help="A run or an export that judges the labels. Default: a linear model "
-    "that is made here.",
+    metavar="PATH",
+    help="A run or an export that judges the labels.  [default: a linear model "
+    "that is made here]",
 )
 @click.option(
     "--sequence-length",

@@ -13,13 +13,13 @@ from kerassent.cli.reporting import write_html
 from kerassent.cli.terminal import print_tables, start_tensorflow
 
 
-@click.command()
+@click.command(short_help="How good a model is on labelled reviews.")
 @click.argument("arguments", metavar="[MODEL] FILE", nargs=-1)
 @server_options
 @reviews_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
-    "--html", metavar="PATH", help="Write a page of it too: report.html."
+    "--html", metavar="FILE", help="Write a page of it, such as report.html."
 )
 @click.option(
     "--train",
@@ -86,7 +86,7 @@ def evaluate(
 @reviews_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
-    "--html", metavar="PATH", help="Write a page of NEW and the comparison."
+    "--html", metavar="FILE", help="Write a page of NEW and the comparison."
 )
 def compare(
     old: str,
@@ -132,8 +132,16 @@ def compare(
 @click.argument("run")
 @click.argument("file")
 @reviews_options
-@click.option("--limit", type=int, help="What `train` was given, if it was.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Too.")
+@click.option(
+    "--limit", type=int, help="Of a file that `train` was given: its --limit."
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of a file that `train` was given: its --seed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def calibrate(
     run: str,

@@ -23,7 +23,8 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
 @click.option(
     "--version",
     type=click.IntRange(min=1),
-    help="A SavedModel's. Default: the next free number.",
+    metavar="N",
+    help="A SavedModel's.  [default: the next free number]",
 )
 @click.option(
     "--precision",
@@ -38,7 +39,7 @@ from kerassent.cli.terminal import print_tables, start_tensorflow
     multiple=True,
     metavar="VERSION",
     help="A TensorFlow Serving that must run it, such as 2.19; may be given "
-    "again. Default: 2.16 to 2.21.",
+    "again.  [default: 2.16 to 2.21]",
 )
 @click.option(
     "--keep",

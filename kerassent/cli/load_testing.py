@@ -18,16 +18,23 @@ _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
 @click.command("load-test")
 @click.option(
     "--url",
+    metavar="URL",
     default=f"grpc://{contract.LOCALHOST}:{contract.GRPC_PORT}",
     show_default=True,
     help="The server: grpc://HOST:PORT or http://HOST:PORT.",
 )
-@click.option("--model-name", required=True, help="The model's name there.")
+@click.option(
+    "--model-name",
+    metavar="NAME",
+    required=True,
+    help="The model's name there.",
+)
 @client_options
 @click.option(
     "--input",
     "source",
-    help="A file of reviews to send. Default: the packaged sample.",
+    metavar="FILE",
+    help="A file of reviews to send.  [default: the packaged sample]",
 )
 @texts_options
 @click.option("--rate", type=float, help="Send so many requests a second.")
@@ -43,14 +50,15 @@ _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
 )
 @click.option(
     "--rates",
-    help="The rates of the sweep, such as 10,20,50. Default: from what the "
-    "server can do.",
+    metavar="RATE,...",
+    help="The rates of the sweep, such as 10,20,50.  [default: from what the "
+    "server can do]",
 )
 @click.option(
     "--max-latency-ms",
     type=float,
-    help="What 95 % of a sustained rate's requests must keep to. Default: five "
-    "times what one request takes alone.",
+    help="What 95 % of a sustained rate's requests must keep to.  [default: "
+    "five times what one request takes alone]",
 )
 @click.option(
     "--seconds",
@@ -65,7 +73,13 @@ _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
     show_default=True,
     help="Seconds before, which are not counted.",
 )
-@click.option("--texts-per-request", type=int, default=1, show_default=True)
+@click.option(
+    "--texts-per-request",
+    type=int,
+    default=1,
+    show_default=True,
+    help="How many texts a request has.",
+)
 @click.option(
     "--arrivals",
     type=click.Choice(["even", "poisson"]),
@@ -90,7 +104,7 @@ _LOOPBACK = (contract.LOCALHOST, contract.LOOPBACK, "::1")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Of all chance."
 )
-@click.option("--html", help="Write a page with the curves.")
+@click.option("--html", metavar="FILE", help="Write a page with the curves.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def load_test(
     url: str,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kerassent.cli.asking import server_options
+from kerassent.cli.reading import unlabelled_options
 from kerassent.cli.terminal import start_tensorflow
 
 _RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
@@ -23,12 +24,13 @@ _RAY_OPTIONS = {"text", "prefix", "batch_size", "chunk_rows", "workers"}
     type=float,
     help="With --url: seconds for a request.  [default: 30; for files 600]",
 )
-@click.option("--input", "source", help="Score the rows of this file.")
-@click.option("--output", help="With --input: the file to write.")
-@click.option("--text", help="The column of the texts.")
-@click.option("--sheet", help="The sheet of an xlsx file.")
-@click.option("--encoding", help="Of a csv, tsv or jsonl file.")
-@click.option("--separator", help="Of a csv or tsv file.")
+@click.option(
+    "--input", "source", metavar="FILE", help="Score the rows of this file."
+)
+@click.option(
+    "--output", metavar="FILE", help="With --input: the file to write."
+)
+@unlabelled_options
 @click.option(
     "--prefix", help="What the names of the added columns begin with."
 )

@@ -6,15 +6,25 @@ from typing import Any
 import click
 
 _TEXTS = (
-    click.option("--text", help="The column of the texts."),
-    click.option("--sheet", help="The sheet of an xlsx file."),
-    click.option("--encoding", help="Of a csv, tsv or jsonl file."),
-    click.option("--separator", help="Of a csv or tsv file."),
+    click.option(
+        "--text",
+        metavar="COLUMN",
+        help="The column of the texts.  [default: the only one]",
+    ),
+    click.option("--sheet", metavar="NAME", help="The sheet of an xlsx file."),
+    click.option(
+        "--encoding", metavar="NAME", help="Of a csv, tsv or jsonl file."
+    ),
+    click.option(
+        "--separator", metavar="CHARACTER", help="Of a csv or tsv file."
+    ),
 )
 _DROP_EMPTY = click.option(
     "--drop-empty", is_flag=True, help="Leave empty texts out."
 )
-_LABEL = click.option("--label", help="The column of the labels.")
+_LABEL = click.option(
+    "--label", metavar="COLUMN", help="The column of the labels."
+)
 
 
 def reviews_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +40,12 @@ def columns_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def texts_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the same, but for the labels, which are not read."""
-    return with_options(command, *_TEXTS, _DROP_EMPTY)
+    return unlabelled_options(with_options(command, _DROP_EMPTY))
+
+
+def unlabelled_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the same, but for the labels and `--drop-empty`."""
+    return with_options(command, *_TEXTS)
 
 
 def with_options(

@@ -11,7 +11,11 @@ from kerassent.cli.terminal import start_tensorflow
 
 @click.command()
 @click.argument("path")
-@click.option("--model-name", help="Default: the last part of PATH.")
+@click.option(
+    "--model-name",
+    metavar="NAME",
+    help="What clients call the model.  [default: the last part of PATH]",
+)
 @click.option(
     "--engine",
     type=click.Choice(["auto", "tensorflow_model_server", "embedded"]),
@@ -22,7 +26,9 @@ from kerassent.cli.terminal import start_tensorflow
 )
 @click.option(
     "--host",
-    help="To bind to; only the embedded server can choose. Default: localhost.",
+    metavar="ADDRESS",
+    help="To bind to; only the embedded server can choose.  [default: "
+    "localhost]",
 )
 @click.option(
     "--port",
@@ -40,7 +46,7 @@ from kerassent.cli.terminal import start_tensorflow
 )
 @click.option(
     "--batching/--no-batching",
-    help="Run requests that come together together, as the version's "
+    help="Merge requests that come at about the same time, as the version's "
     "batching_params.pbtxt says.",
 )
 @click.option(

@@ -9,15 +9,28 @@ import click
 
 from kerassent.cli.reading import load, reviews_options
 from kerassent.cli.terminal import start_tensorflow
+from kerassent.cli.training import (
+    layer_decay_option,
+    preset_option,
+    sequence_length_option,
+    weights_option,
+)
 
 
 @click.command()
 @click.argument("source")
 @reviews_options
-@click.option("--output", required=True, help="The run directory to write.")
-@click.option("--preset", help="See `kerassent presets`.")
-@click.option("--weights", help="A local file with the preset's weights.")
-@click.option("--valid", help="A file of reviews to validate on.")
+@click.option(
+    "--output",
+    metavar="DIRECTORY",
+    required=True,
+    help="The run directory to write.",
+)
+@preset_option
+@weights_option
+@click.option(
+    "--valid", metavar="FILE", help="A file of reviews to validate on."
+)
 @click.option(
     "--valid-size",
     type=float,
@@ -26,21 +39,21 @@ from kerassent.cli.terminal import start_tensorflow
     help="Without --valid: the share (or, from 1 on, the number) of reviews.",
 )
 @click.option("--limit", type=int, help="Train on so many reviews only.")
-@click.option("--sequence-length", type=int, help="The most tokens of a text.")
+@sequence_length_option
 @click.option(
     "--truncate",
     type=click.Choice(["head", "tail", "head_tail"]),
-    help="What is kept of a longer text.",
+    help="What is kept of a longer text.  [default: head_tail]",
 )
 @click.option(
     "--head-tokens",
     type=int,
-    help="Of these, how many from the head with `head_tail`.",
+    help="With `head_tail`: how many tokens of the head.  [default: a quarter]",
 )
 @click.option(
     "--clean-html/--keep-html",
     default=None,
-    help="Whether tags are left out. Default: if the texts have some.",
+    help="Whether tags are left out.  [default: if the texts have some]",
 )
 @click.option(
     "--epochs",
@@ -59,17 +72,12 @@ from kerassent.cli.terminal import start_tensorflow
 )
 @click.option(
     "--max-lr",
+    metavar="RATE",
     default="auto",
     show_default=True,
     help="The peak of the learning rate, or `auto`.",
 )
-@click.option(
-    "--layer-decay",
-    type=float,
-    default=1.0,
-    show_default=True,
-    help="How many times as fast a layer learns as the one above it.",
-)
+@layer_decay_option
 @click.option(
     "--weight-decay",
     type=float,
@@ -164,7 +172,9 @@ from kerassent.cli.terminal import start_tensorflow
 @click.option(
     "--checkpoint-steps", type=int, help="And one after so many steps."
 )
-@click.option("--cache", help="A directory to keep tokens in for other runs.")
+@click.option(
+    "--cache", metavar="DIRECTORY", help="Keep tokens there for other runs."
+)
 @click.option(
     "--tensorboard", is_flag=True, help="Write OUTPUT/tensorboard, too."
 )

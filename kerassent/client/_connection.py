@@ -260,6 +260,11 @@ class Connection:
         )
 
     async def _wait_until_ready(self, timeout: float) -> None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise TypeError(
+                "`timeout` must be a number of seconds. Received: "
+                f"{timeout!r} of type {type(timeout).__name__}"
+            )
         if not timeout >= 0:
             raise ValueError(
                 f"`timeout` must be 0 or more seconds. Received: {timeout!r}"

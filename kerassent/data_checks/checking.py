@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from kerassent.arguments import check_counts
 from kerassent.data_checks import copy_checks, label_checks, text_checks
 from kerassent.data_checks.corpus import read_corpus
 from kerassent.data_checks.findings import (
@@ -65,6 +66,7 @@ def check_data(
     Raises:
         DataError: A file can't be read, or has no rows.
         PresetError: There is no model at the path.
+        TypeError: A number is no whole one.
         ValueError: An argument has no sense, or the model lacks a label.
 
     Example:
@@ -76,14 +78,7 @@ def check_data(
     """
     if not sources:
         raise ValueError("`sources` must be one file or more. Received: none")
-    for name, value in (
-        ("num_examples", num_examples),
-        ("sequence_length", sequence_length),
-    ):
-        if value is not None and value < 1:
-            raise ValueError(
-                f"`{name}` must be 1 or more. Received: {name}={value!r}"
-            )
+    check_counts(num_examples=num_examples, sequence_length=sequence_length)
     corpus = read_corpus(sources, text=text, label=label, **options)
     opened = None if model is None else open_model(model)
     material = prepare(corpus, num_examples=num_examples, seed=seed)

@@ -13,6 +13,7 @@ import markupsafe
 from kerassent.highlighting import highlight_style
 from kerassent.html_report.wording import percent
 from kerassent.version import __version__
+from kerassent.whole_file import written_whole
 
 # What no page may hold.
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -86,11 +87,5 @@ def write_page(page: str, path: str | os.PathLike[str]) -> None:
         OSError: As in `check_page_path`.
     """
     check_page_path(path)
-    file = pathlib.Path(path)
-    beside = file.with_name(f".writing-{file.name}")
-    try:
+    with written_whole(path) as beside:
         beside.write_text(page, encoding="utf-8")
-        beside.replace(file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -25,10 +25,15 @@ def run_charts(run: str | os.PathLike[str]) -> list[Chart]:
 
     Args:
         run: A run directory.
+
+    Raises:
+        ValueError: A file of it is damaged.
     """
     directory = pathlib.Path(run)
-    epochs = _read_numbers(directory / contract.HISTORY)
-    steps = _read_numbers(directory / contract.STEP_LOSSES)
+    epochs = _read_numbers(directory / contract.HISTORY, "epoch")
+    steps = _read_numbers(
+        directory / contract.STEP_LOSSES, "epoch", "loss", "learning_rate"
+    )
     charts = []
     if epochs:
         charts.append(_loss_chart(epochs, steps))
@@ -202,13 +207,13 @@ def _epoch_table(rows: Rows, column: str, written: Any) -> Table:
     )
 
 
-def _read_numbers(path: pathlib.Path) -> list[dict[str, float]]:
+def _read_numbers(path: pathlib.Path, *needed: str) -> list[dict[str, float]]:
     """Returns a CSV file's rows, `[]` if there is no such file."""
     if not path.is_file():
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [
+            rows = [
                 {
                     name: float(value) if value else math.nan
                     for name, value in row.items()
@@ -217,6 +222,10 @@ def _read_numbers(path: pathlib.Path) -> list[dict[str, float]]:
             ]
     except (ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from error
+    missing = [name for name in needed if rows and name not in rows[0]]
+    if missing:
+        raise _damaged(path, f"it has no column {missing[0]!r}")
+    return rows
 
 
 def _read_curve(path: pathlib.Path) -> LRCurve | None:
@@ -224,12 +233,11 @@ def _read_curve(path: pathlib.Path) -> LRCurve | None:
         return None
     try:
         return LRCurve.from_json(path.read_text("utf-8"))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
+def _damaged(path: pathlib.Path, why: object) -> ValueError:
     return ValueError(
-        f"{path} is damaged: {error}. Remove it, and the page has no such "
-        "curve."
+        f"{path} is damaged: {why}. Remove it, and the page has no such curve."
     )

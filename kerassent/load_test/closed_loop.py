@@ -6,7 +6,8 @@ from kerassent.load_test.bounds import checked_bounds, checked_count
 from kerassent.load_test.connections import Connections, failure
 from kerassent.load_test.payloads import Payloads
 from kerassent.load_test.recording import Event, Recording
-from kerassent.load_test.results import LoadResult, summarize
+from kerassent.load_test.results import LoadResult
+from kerassent.load_test.summary import summarize
 
 
 def run_closed_loop(

@@ -14,7 +14,8 @@ from kerassent.load_test.bounds import (
 from kerassent.load_test.connections import Connections, failure
 from kerassent.load_test.payloads import Payloads
 from kerassent.load_test.recording import Event, Recording
-from kerassent.load_test.results import LoadResult, summarize
+from kerassent.load_test.results import LoadResult
+from kerassent.load_test.summary import summarize
 
 Arrivals = Literal["even", "poisson"]
 

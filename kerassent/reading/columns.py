@@ -39,9 +39,16 @@ def find_columns(
         label: The label column's name, or `None` for none.
 
     Raises:
+        TypeError: A name is no string.
         DataError: There is no such column, or two have the same name.
         ValueError: The table's form has no columns, or `text` is `label`.
     """
+    for argument, name in (("text", text), ("label", label)):
+        if name is not None and not isinstance(name, str):
+            raise TypeError(
+                f"`{argument}` must be a column's name, such as {str(name)!r}. "
+                f"Received: {name!r} of type {type(name).__name__}"
+            )
     columns = table.columns
     if columns is None:
         given = [

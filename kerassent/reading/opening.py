@@ -41,6 +41,7 @@ def open_table(
         scan: Whether the table's `scan` will be called, which finds columns.
 
     Raises:
+        TypeError: The source is none of these.
         DataError: The file is not there, or is not what its name says.
         ValueError: An option is given that the source has no use for.
     """
@@ -97,7 +98,14 @@ def _in_memory(source: object) -> Table:
         and not isinstance(source[1], str)
     ):
         return ArrayTable(*source)
-    return ArrayTable(source)
+    try:
+        return ArrayTable(source)
+    except TypeError as error:
+        raise TypeError(
+            "`source` must be a path, a DataFrame, a list of texts, or the "
+            f"tuple `(texts, labels)`. Received: {source!r:.60} of type "
+            f"{type(source).__name__}"
+        ) from error
 
 
 def _refuse_options(

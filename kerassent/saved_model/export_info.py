@@ -8,9 +8,9 @@ from typing import Any
 from kerassent import contract
 from kerassent.errors import ExportError
 from kerassent.preprocessing import SentimentPreprocessor
-from kerassent.token_batches import hash_vocabulary
 from kerassent.tokenizer import BertTokenizer
 from kerassent.version import __version__
+from kerassent.vocabulary_hash import hash_vocabulary
 
 # What a precision wants of the processor to be fast.
 _PROCESSORS = {"float32": "any", "bfloat16": "AVX512_BF16 or AMX"}

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from kerassent import contract
 from kerassent.classifier import SentimentClassifier
-from kerassent.errors import ExportError, listed
+from kerassent.errors import ExportError, PresetError, listed
 from kerassent.saved_model.export_info import (
     check_preprocessor,
     export_info,
@@ -19,7 +19,7 @@ from kerassent.saved_model.export_info import (
     write_info,
 )
 from kerassent.saved_model.keras_nlp_export import write_task
-from kerassent.saved_model.loading import ExportedModel
+from kerassent.saved_model.loading import ExportedModel, is_export
 from kerassent.saved_model.onnx import write_onnx
 from kerassent.saved_model.portable_ops import check_portable, check_targets
 from kerassent.saved_model.publish import check_numbers, new_version
@@ -101,6 +101,9 @@ def export(
         The SavedModel's directory, such as `models/sentiment/1`, or `path`.
 
     Raises:
+        TypeError: `classifier` is something else, or a number no whole one.
+        ValueError: An argument has no sense, or does not go with `format`.
+        PresetError: There is no run at the path, or it is damaged.
         ExportError: The classifier cannot be exported, the version or the
             preset is there already, `path` cannot be written to, or the export
             does not reproduce the classifier. Nothing is left behind.
@@ -133,6 +136,7 @@ def export(
     targets = check_targets(targets)
     run = None
     if not isinstance(classifier, SentimentClassifier):
+        _check_run(classifier)
         run = run_info(pathlib.Path(classifier))
         classifier = SentimentClassifier.from_preset(classifier)
     preprocessor = classifier.preprocessor
@@ -162,6 +166,28 @@ def export(
         (staging / contract.BATCHING).write_text(_BATCHING, "utf-8")
         _check_reproduces(classifier, staging, _TOLERANCES[precision])
     return published[0]
+
+
+def _check_run(run: Any) -> None:
+    """Raises for what is no path of a trained classifier."""
+    if not isinstance(run, (str, os.PathLike)):
+        raise TypeError(
+            "`classifier` must be a SentimentClassifier or a run directory. "
+            f"Received: {run!r:.60} of type {type(run).__name__}"
+        )
+    path = pathlib.Path(run)
+    # A handle of a hub is fetched first.
+    if "://" in os.fspath(run) or (path / contract.TASK_CONFIG).is_file():
+        return
+    if is_export(path):
+        found = "an export already"
+    else:
+        found = "another directory" if path.is_dir() else "no directory"
+    raise PresetError(
+        f"There is no trained classifier at {os.fspath(run)!r}. Expected a run "
+        f"directory (with {contract.TASK_CONFIG}); it is {found}. `kerassent "
+        "train` makes a run."
+    )
 
 
 def _refuse_options(format: str, **options: Any) -> None:

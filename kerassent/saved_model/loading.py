@@ -22,7 +22,7 @@ class ExportedModel:
             taken.
 
     Raises:
-        ExportError: There is no export of ours.
+        ExportError: There is no export of ours, or it is damaged.
     """
 
     # So many calls are worth making at once: while one waits for a single
@@ -31,15 +31,28 @@ class ExportedModel:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = version_directory(path)
-        loaded = tf.saved_model.load(str(self.path))
+        try:
+            loaded = tf.saved_model.load(str(self.path))
+        # Of a damaged file TensorFlow raises what it stumbles over: OSError,
+        # OpError, IndexError and more.
+        except Exception as error:
+            raise ExportError(
+                f"{self.path} cannot be loaded, it may be half-written or "
+                f"damaged ({type(error).__name__}: {error}). Copy it again, or "
+                "export the classifier again."
+            ) from error
         serve = loaded.signatures.get(contract.PREDICT_SIGNATURE)
         outputs = set(serve.structured_outputs) if serve else set()
-        if not outputs.issuperset(contract.PREDICT_OUTPUTS):
+        if not outputs.issuperset(contract.PREDICT_OUTPUTS) or (
+            contract.EXPLAIN_SIGNATURE not in loaded.signatures
+        ):
             raise ExportError(
                 f"{self.path} is a SavedModel, but not one that kerassent "
                 f"wrote: its `{contract.PREDICT_SIGNATURE}` has the outputs "
                 f"{sorted(outputs)}, expected "
-                f"{sorted(contract.PREDICT_OUTPUTS)}."
+                f"{sorted(contract.PREDICT_OUTPUTS)}, and a signature "
+                f"`{contract.EXPLAIN_SIGNATURE}`. Export it with `kerassent "
+                "export`, or serve it and ask by a Client."
             )
         self._loaded = loaded  # the signature holds its variables weakly
         self._serve = serve
@@ -100,10 +113,12 @@ def version_directory(path: pathlib.Path) -> pathlib.Path:
         return path
     found = [each for each in versions(path).values() if each.is_dir()]
     if not found or not (found[-1] / contract.SAVED_MODEL_FILE).is_file():
+        newest = found[-1] if found else path / "1"
+        where = ", its highest version" if found else ""
         raise ExportError(
             f"{path} holds no SavedModel. Expected "
-            f"{path / '1' / contract.SAVED_MODEL_FILE} or the like; "
-            "`kerassent export` writes one."
+            f"{newest / contract.SAVED_MODEL_FILE}{where}; `kerassent export` "
+            "writes one."
         )
     return found[-1]
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from kerassent.arguments import check_counts
 from kerassent.contract import SAVED_MODEL_FILE
 from kerassent.errors import ExportError
 from kerassent.saved_model.staging import flush, removing, settle, staged
@@ -49,21 +50,21 @@ def versions(base_path: pathlib.Path) -> dict[int, pathlib.Path]:
 
 
 def check_numbers(version: int | None, keep: int | None) -> None:
-    """Raises `ValueError` if one of them is none of `new_version`'s.
+    """Raises if one of them is none of `new_version`'s.
 
     Args:
         version: The number to publish as.
         keep: How many versions to keep.
+
+    Raises:
+        TypeError: One is no whole number.
+        ValueError: One is out of range.
     """
-    if version is not None and not 1 <= version <= MAX_VERSION:
+    check_counts(version=version, keep=keep)
+    if version is not None and version > MAX_VERSION:
         raise ValueError(
-            "`version` must be 1 or more, and an int64, as TensorFlow "
-            f"Serving's are. Received: {version}"
-        )
-    if keep is not None and (not isinstance(keep, int) or keep < 1):
-        raise ValueError(
-            "`keep` must be the number of versions to keep, 1 or more, or "
-            f"`None` for all. Received: {keep!r}"
+            "`version` must be an int64, as TensorFlow Serving's are. "
+            f"Received: {version}"
         )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerassent.arguments import check_counts
 from kerassent.client import Client
 from kerassent.errors import DataError
-from kerassent.prediction import Model, open_model
+from kerassent.prediction import Model, as_model
 from kerassent.scoring.answers import AnswerColumns
 from kerassent.scoring.batching import score_texts
 from kerassent.scoring.chunks import CHUNK_ROWS, Chunk, Source
@@ -87,7 +88,9 @@ def score_file(
         FileExistsError: There is an output, or an unfinished one and `resume`
             is not given.
         ServingError: The server gave no answer. What is scored stays.
-        ValueError: An unfinished output was begun with other settings.
+        TypeError: `model` is none of these, or a number no whole one.
+        ValueError: `output` is the source, or an unfinished one was begun
+            with other settings.
 
     Example:
         ```python
@@ -97,18 +100,19 @@ def score_file(
     start = time.monotonic()
     source, output = Path(source), Path(output)
     make = output_class(output)
-    for name, value in (("batch_size", batch_size), ("chunk_rows", chunk_rows)):
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be 1 or more. Received: {value}")
+    check_counts(batch_size=batch_size, chunk_rows=chunk_rows)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise ValueError(
+            f"`output` {output} is the file that is scored, which stays as it "
+            "is. Choose another name."
+        )
     check_output(output, resume=resume)
     rows = Source(
         source, text=text, sheet=sheet, encoding=encoding, separator=separator
     )
     try:
-        path = None
-        if isinstance(model, (str, os.PathLike)):
-            path = Path(model)
-            model = open_model(path)
+        path = Path(model) if isinstance(model, (str, os.PathLike)) else None
+        model = as_model(model)
         columns = AnswerColumns(model.class_names, prefix)
         form = make(rows.columns, columns)
         form.check_fits(source.name, output.name, rows.num_rows)

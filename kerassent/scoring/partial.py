@@ -63,7 +63,8 @@ class Partial:
 
     Raises:
         ValueError: They are not.
-        DataError: Another process writes here, or files are missing.
+        DataError: Another process writes here, or files are missing or
+            damaged.
     """
 
     def __init__(self, output: Path, settings: dict[str, Any]) -> None:
@@ -75,11 +76,7 @@ class Partial:
             _lock(self._journal, self.directory)
             path = self.directory / _SETTINGS
             if path.is_file():
-                check_same(
-                    self.directory,
-                    json.loads(path.read_text("utf-8")),
-                    settings,
-                )
+                check_same(self.directory, self._begun_with(path), settings)
             else:
                 write_json(path, settings)
                 _flush(self.directory)
@@ -87,6 +84,21 @@ class Partial:
         except BaseException:
             self._journal.close()
             raise
+
+    def _begun_with(self, path: Path) -> dict[str, Any]:
+        try:
+            settings = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise self._damaged(path, error) from error
+        if not isinstance(settings, dict):
+            raise self._damaged(path, "it holds no JSON object")
+        return settings
+
+    def _damaged(self, path: Path, why: object) -> DataError:
+        return DataError(
+            f"{path} is damaged: {why!s:.200}. Remove {self.directory} to "
+            "begin anew."
+        )
 
     def _read_journal(self) -> None:
         """Reads the chunks that are done, and drops what a kill cut off."""
@@ -98,12 +110,15 @@ class Partial:
         for line in self._journal:
             if not line.endswith(b"\n"):
                 break
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+                self.ends.append(entry["end"])
+                self.num_rows += entry["rows"]
+                self.num_scored += entry["scored"]
+                self.problems.add_all(entry["problems"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damaged(self.directory / _JOURNAL, error) from error
             whole += len(line)
-            self.ends.append(entry["end"])
-            self.num_rows += entry["rows"]
-            self.num_scored += entry["scored"]
-            self.problems.add_all(entry["problems"])
         self._journal.truncate(whole)
         self._rows: BinaryIO | None = None
         path = self.directory / _ROWS

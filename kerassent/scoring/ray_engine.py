@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.fs
 
+from kerassent.arguments import check_counts
 from kerassent.errors import DataError, KerassentError
 from kerassent.prediction import open_model
 from kerassent.reading.columns import find_columns
@@ -107,6 +108,8 @@ def score_dataset(
         FileExistsError: The output is there already.
         ImportError: Ray is not installed.
         KerassentError: Rows are missing in the output.
+        TypeError: A number is no whole one.
+        ValueError: A number is below 1.
 
     Example:
         ```python
@@ -114,6 +117,7 @@ def score_dataset(
         ```
     """
     start = time.monotonic()
+    check_counts(workers=workers, batch_size=batch_size, chunk_rows=chunk_rows)
     ray = _ray()
     files, directory = _opened(output, filesystem)
     _check_output(files, directory, output)

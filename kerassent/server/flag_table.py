@@ -128,11 +128,11 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of `kerassent-model-server`."""
     parser = _Parser(
         prog="kerassent-model-server",
+        usage="%(prog)s --model_base_path=DIRECTORY [--FLAG=VALUE ...]",
         description="Serves SavedModels as tensorflow_model_server does.",
         epilog="Other flags of tensorflow_model_server are accepted, and "
         "change nothing: " + ", ".join(_IGNORED) + ".",
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, default, text in FLAGS:
         if isinstance(default, bool):
@@ -143,7 +143,7 @@ def make_parser() -> argparse.ArgumentParser:
                 const=True,
                 default=default,
                 metavar="true|false",
-                help=text,
+                help=f"{text} (default: {str(default).lower()})",
             )
         else:
             parser.add_argument(
@@ -151,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
                 type=type(default),
                 default=default,
                 metavar="N" if isinstance(default, int) else "TEXT",
-                help=text,
+                help=text if default == "" else f"{text} (default: {default})",
             )
     for name in _IGNORED:
         parser.add_argument(f"--{name}", nargs="?", help=argparse.SUPPRESS)

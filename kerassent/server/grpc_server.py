@@ -103,9 +103,7 @@ class GrpcServer:
             maximum_concurrent_rpcs=max(MAX_CALLS, options.max_threads),
             # Of two values for one name gRPC would take the first.
             options=list(
-                (
-                    {**_CHANNEL_ARGUMENTS, **dict(options.channel_arguments)}
-                ).items()
+                (_CHANNEL_ARGUMENTS | dict(options.channel_arguments)).items()
             ),
         )
         self._health: health.HealthServicer | None = None

@@ -190,8 +190,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
         def make() -> inference_pb2.MultiInferenceResponse:
             if not request.tasks:
-                raise invalid_argument("Inference request did not specify any "
-                                       "tasks.")  # fmt: skip
+                raise invalid_argument(
+                    "Inference request did not specify any tasks."
+                )
             spec = _read_spec(request.tasks[0].model_spec)
             with self._models.use(spec) as servable:
                 return multi_inference(

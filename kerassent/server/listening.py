@@ -112,11 +112,19 @@ def check_ports(host: str, port: int, rest_api_port: int | None) -> None:
 
     Raises:
         ServingError: If one cannot be opened.
+        TypeError: If one is no integer.
         ValueError: If one is no port, or both are the same.
     """
     ports = {"port": port, "rest_api_port": rest_api_port}
     for name, number in ports.items():
-        if number is not None and not 0 <= number <= MAX_PORT:
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise TypeError(
+                f"`{name}` must be an integer, 0 for a free port. Received: "
+                f"{number!r} of type {type(number).__name__}"
+            )
+        if not 0 <= number <= MAX_PORT:
             raise ValueError(
                 f"`{name}` is {number!r}. Pass a number from 1 to {MAX_PORT}, "
                 "or 0 for a free one."

@@ -5,7 +5,7 @@ import pytest
 from kerassent.load_test.page import write_load_page
 from kerassent.load_test.payloads import Payloads
 from kerassent.load_test.recording import Event, Recording
-from kerassent.load_test.results import summarize
+from kerassent.load_test.summary import summarize
 from kerassent.load_test.sweep import Step, Sweep
 
 HOSTILE = "<script>alert(1)</script>" + "x" * 80

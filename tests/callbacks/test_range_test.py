@@ -371,7 +371,7 @@ def test_the_suggestion_trains_better_than_a_tenth_of_it(model, points):
 def test_errors_say_what_is_wrong(model, points):
     with pytest.raises(ValueError, match="call `model.compile"):
         find_lr(keras.Sequential([layers.Dense(1)]), *points)
-    with pytest.raises(ValueError, match="above 0 and below `end_lr`"):
+    with pytest.raises(ValueError, match="`start_lr` must be below `end_lr`"):
         find_lr(model, *points, start_lr=1.0, end_lr=0.1)
     with pytest.raises(ValueError, match="`num_steps` must be 2 or more"):
         find_lr(model, *points, num_steps=1)

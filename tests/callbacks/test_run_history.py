@@ -63,7 +63,7 @@ def test_the_file_has_a_row_an_epoch_as_keras_has_it(
     assert [{k: float(v) for k, v in row.items()} for row in ours] == (
         history.rows
     )
-    assert [*tmp_path.glob("*.writing")] == []
+    assert [*tmp_path.glob(".writing-*")] == []
 
 
 def test_the_file_is_whole_after_each_epoch(model, fit, history):
@@ -88,7 +88,7 @@ def test_a_write_that_fails_leaves_the_last_file(model, fit, history):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert history.path.read_text() == before
-    assert [*history.path.parent.glob("*.writing")] == []
+    assert [*history.path.parent.glob(".writing-*")] == []
 
 
 def test_a_column_that_comes_later_is_empty_before(model, fit, history):

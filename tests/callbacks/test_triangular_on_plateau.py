@@ -96,3 +96,6 @@ def test_errors_say_what_is_wrong():
         TriangularOnPlateau(0.1, patience=0)
     with pytest.raises(ValueError, match="`max_lr` must be above 0"):
         TriangularOnPlateau(0)
+    for min_lr in (-1, 0.2):
+        with pytest.raises(ValueError, match="`min_lr` must be from 0 to `max"):
+            TriangularOnPlateau(0.1, min_lr=min_lr)

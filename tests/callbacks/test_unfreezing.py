@@ -425,7 +425,8 @@ def test_errors_say_what_is_wrong(make, compiled):
     classifier = make()
     for wrong in (3, -1):
         with pytest.raises(
-            ValueError, match=f"`count` must be from 0 to 2, .*: {wrong}"
+            ValueError,
+            match=f"`frozen_layers` must be from 0 to 2, .*: {wrong}",
         ):
             freeze_layers(classifier, wrong)
     assert len(classifier.trainable_weights) == len(classifier.weights)

@@ -99,3 +99,11 @@ def test_wait_of_less_than_nothing_is_refused():
         pytest.raises(ValueError, match="0 or more seconds. Received: -1"),
     ):
         client.wait_until_ready(timeout=-1)
+
+
+def test_wait_of_something_else_is_refused():
+    with (
+        Client("http://localhost", model_name="m") as client,
+        pytest.raises(TypeError, match="number of seconds. Received: '5' of"),
+    ):
+        client.wait_until_ready(timeout="5")

@@ -113,6 +113,28 @@ def test_a_damaged_file_of_the_run_is_named(
         report_html(made_evaluation(), run=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["history.csv", "step_losses.csv"])
+def test_a_column_that_the_runs_file_lacks_is_named(
+    made_evaluation, made_run, tmp_path, name
+):
+    for file in made_run.iterdir():
+        text = "step\n1\n" if file.name == name else file.read_text()
+        pathlib.Path(tmp_path, file.name).write_text(text)
+    with pytest.raises(
+        ValueError, match=rf"{name} is damaged: it has no column 'epoch'"
+    ):
+        report_html(made_evaluation(), run=tmp_path)
+
+
+def test_a_damaged_record_of_the_run_is_named(
+    made_evaluation, made_run, tmp_path
+):
+    for content in ('{"epochs": 2', "[2]"):
+        (tmp_path / "train.json").write_text(content)
+        with pytest.raises(ValueError, match=r"train.json is damaged.*again"):
+            report_html(made_evaluation(), run=tmp_path)
+
+
 def test_a_run_of_an_older_version_has_its_epochs_at_least(
     made_evaluation, made_run, tmp_path
 ):

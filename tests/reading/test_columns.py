@@ -88,3 +88,12 @@ def test_arrays_have_no_columns():
 def test_nearest_ignores_case_and_outer_spaces():
     assert nearest(" reviews", ["Sentiment", "REVIEWS"]) == "REVIEWS"
     assert nearest("xyz", ["Sentiment", "REVIEWS"]) is None
+
+
+def test_a_columns_place_is_no_name():
+    with pytest.raises(
+        TypeError, match="`text` must be a column's name, such as '0'. Receiv"
+    ):
+        find_columns(table("id", "Reviews"), 0, None)
+    with pytest.raises(TypeError, match="`label` must be a column's name"):
+        find_columns(table("id", "Reviews"), "Reviews", 1)

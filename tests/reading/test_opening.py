@@ -86,3 +86,11 @@ def test_sources_in_memory_are_told_apart():
     assert open_table((["a"], ["b"])).labelled
     assert not open_table(["a", "b"]).labelled
     assert not open_table(("a", "b")).labelled
+
+
+@pytest.mark.parametrize("source", [5, None, 2.5])
+def test_what_is_no_source_is_told(source):
+    with pytest.raises(
+        TypeError, match=f"`source` must be a path, .*Received: {source} of"
+    ):
+        open_table(source)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from kerassent.errors import ExportError
+from kerassent.errors import ExportError, PresetError
 from kerassent.saved_model import exporting, signatures
 from kerassent.saved_model.exporting import export
 from kerassent.saved_model.loading import ExportedModel, version_directory
@@ -286,7 +286,11 @@ def test_errors_say_what_is_wrong(make_classifier, tmp_path):
     classifier = make_classifier()
     with pytest.raises(ValueError, match="`version` must be 1 or more"):
         export(classifier, tmp_path, version=0)
-    with pytest.raises(ValueError, match="`keep` must be the number of vers"):
+    with pytest.raises(TypeError, match="`version` must be a whole number"):
+        export(classifier, tmp_path, version=True)
+    with pytest.raises(ValueError, match="`version` must be an int64"):
+        export(classifier, tmp_path, version=2**63)
+    with pytest.raises(ValueError, match="`keep` must be 1 or more"):
         export(classifier, tmp_path, keep=0)
     with pytest.raises(ValueError, match="`keep` goes with `format='saved_mo"):
         export(classifier, tmp_path, format="keras-nlp", keep=1)
@@ -314,4 +318,53 @@ def test_another_saved_model_is_told_apart(tmp_path):
         signatures=module.f.get_concrete_function(),
     )
     with pytest.raises(ExportError, match=r"outputs \['y'\], expected"):
+        ExportedModel(tmp_path)
+
+
+def test_what_is_no_run_is_told_apart(exported, tmp_path):
+    with pytest.raises(TypeError, match="or a run directory. Received: None"):
+        export(None, tmp_path / "models")
+    for path, found in (
+        (exported[1].parent, "an export already"),
+        (tmp_path, "another directory"),
+        (tmp_path / "nope", "no directory"),
+    ):
+        with pytest.raises(PresetError, match=f"no trained .*; it is {found}"):
+            export(path, tmp_path / "models")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "saved_model.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+    ],
+)
+def test_a_half_written_export_is_told(exported, tmp_path, file):
+    shutil.copytree(exported[1], tmp_path / "1")
+    path = tmp_path / "1" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ExportError, match="1 cannot be loaded, it may be half"):
+        ExportedModel(tmp_path)
+
+
+def test_an_empty_highest_version_is_named(exported, tmp_path):
+    shutil.copytree(exported[1], tmp_path / "1")
+    (tmp_path / "2").mkdir()
+    with pytest.raises(
+        ExportError, match=r"2/saved_model.pb, its highest version; `keras"
+    ):
+        ExportedModel(tmp_path)
+
+
+def test_another_explain_signature_is_missed(exported, tmp_path):
+    """As in exports of a classifier that was written by other means."""
+    loaded = tf.saved_model.load(str(exported[1]))
+    signature = loaded.signatures["serving_default"]
+    tf.saved_model.save(
+        loaded, str(tmp_path / "1"), {"serving_default": signature}
+    )
+    with pytest.raises(ExportError, match="and a signature `explain`. Export"):
         ExportedModel(tmp_path)

@@ -651,7 +651,7 @@ def test_a_version_out_of_range_is_refused(tmp_path, version):
 
 @pytest.mark.parametrize("keep", [0, -1, 1.5, "2"])
 def test_a_wrong_keep_is_refused(tmp_path, keep):
-    with pytest.raises(ValueError, match=f"`keep` must be .*: {keep!r}$"):
+    with pytest.raises((TypeError, ValueError), match="`keep` must be .*1 or"):
         publish(tmp_path, None, keep)
     assert names(tmp_path) == []
 

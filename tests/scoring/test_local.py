@@ -273,3 +273,20 @@ def test_progress_counts_every_row_once(model, tmp_path):
     assert calls[-1] == (105, 105)
     assert calls == sorted(calls)
     assert len(calls) > 20
+
+
+def test_the_source_is_not_written_over(model, tmp_path):
+    source = write_table(tmp_path / "in.csv", ROWS)
+    before = source.read_bytes()
+    (tmp_path / "link.csv").symlink_to(source)
+    for output in (source, tmp_path / "link.csv"):
+        with pytest.raises(ValueError, match="is the file that is scored"):
+            score_file(model, source, output, text="Review text")
+    assert source.read_bytes() == before
+
+
+def test_counts_are_whole_numbers(model, tmp_path):
+    source = write_table(tmp_path / "in.csv", ROWS)
+    for options in ({"chunk_rows": 2.5}, {"batch_size": "8"}):
+        with pytest.raises(TypeError, match="must be a whole number"):
+            score_file(model, source, tmp_path / "out.csv", **options)

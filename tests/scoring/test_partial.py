@@ -93,6 +93,24 @@ def test_other_settings_are_refused(unfinished, options, named):
     assert named in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("settings.json", "{"),
+        ("settings.json", "[]"),
+        ("journal.jsonl", "{\n"),
+        ("journal.jsonl", "7\n"),
+        ("journal.jsonl", '{"end": 10}\n'),
+    ],
+)
+def test_what_is_damaged_is_named(unfinished, name, content):
+    path = unfinished[1].with_name("out.csv.partial") / name
+    assert path.is_file()
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"{name} is damaged: .*Remove .*anew"):
+        score(WordModel(), *unfinished, resume=True)
+
+
 def test_another_source_is_refused_and_a_copy_is_not(unfinished):
     source, output = unfinished
     copy = source.with_name("copy.csv")

@@ -137,4 +137,4 @@ def test_a_wrong_size_is_an_error(tiny_models, source, tmp_path):
         *("--output", tmp_path / "out.csv", "--batch-size", 0),
         code=1,
     )
-    assert "`batch_size` must be 1 or more. Received: 0" in shown.stderr
+    assert "`--batch-size` must be 1 or more. Received: 0" in shown.stderr

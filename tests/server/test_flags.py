@@ -331,3 +331,16 @@ def test_config_file_is_read_again(model_base_path, python_path, tmp_path):
             process.terminate()
             process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_help_and_a_mistyped_flag_are_short(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = make_parser().format_help()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "(default: )" not in shown
+    assert "let browsers' scripts ask (default: false)" in shown
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["--prot=8500"])
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert said[1].endswith("Did you mean --port?")

@@ -7,7 +7,7 @@ from kerassent.load_test.open_loop import _moments
 from kerassent.load_test.page import load_page
 from kerassent.load_test.payloads import Payloads
 from kerassent.load_test.recording import Event, Recording
-from kerassent.load_test.results import percentile, summarize
+from kerassent.load_test.summary import percentile, summarize
 from kerassent.load_test.tables import load_tables
 
 
