@@ -52,7 +52,7 @@ def text_of(page, name):
 
 
 def test_it_says_what_the_server_says(page, client):
-    page.run("find('text').focus()")
+    page.until("document.activeElement === find('text')")  # it has autofocus
     page.type("the film was good and never dull")
     page.run("find('form').requestSubmit()")
     page.until("find('answer').ariaBusy === 'false'")
