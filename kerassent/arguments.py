@@ -46,3 +46,24 @@ def check_positive(**values: object) -> None:
             raise ValueError(
                 f"`{name}` must be above 0 and finite. Received: {value}"
             )
+
+
+def check_seed(seed: object) -> None:
+    """Raises unless a seed is one that NumPy and Keras take.
+
+    Args:
+        seed: The argument.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: It is below 0, or has more than 32 bits.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise TypeError(
+            "`seed` must be a whole number from 0 on. "
+            f"Received: {seed!r} of type {type(seed).__name__}"
+        )
+    if not 0 <= int(seed) < 2**32:
+        raise ValueError(
+            f"`seed` must be from 0 to {2**32 - 1}. Received: {seed}"
+        )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import keras
 
+from kerassent.arguments import check_seed
 from kerassent.batches import DEFAULT_BATCH_SIZE
 from kerassent.callbacks.range_test import find_lr
 from kerassent.classifier import SentimentClassifier
@@ -58,6 +59,7 @@ def look_for_lr(
         seed: As in `train`.
         weights: As in `train`.
     """
+    check_seed(seed)
     keras.utils.set_random_seed(seed)
     classifier = SentimentClassifier.from_preset(
         preset or DEFAULT_PRESET,

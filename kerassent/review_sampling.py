@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from kerassent.arguments import check_seed
 from kerassent.errors import DataError
 
 Rows = npt.NDArray[np.bool_]
@@ -123,10 +124,7 @@ def _allocate(
 def _draw(
     label_ids: npt.NDArray[np.int32], takes: npt.NDArray[np.intp], seed: int
 ) -> Rows:
-    if not _is_whole(seed) or seed < 0:
-        raise ValueError(
-            f"`seed` must be a whole number from 0 on, got {seed!r}."
-        )
+    check_seed(seed)
     random = np.random.default_rng(int(seed))
     chosen = np.zeros(len(label_ids), bool)
     by_class = np.argsort(label_ids, kind="stable")

@@ -6,7 +6,7 @@ import pathlib
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from kerassent.arguments import check_counts, check_positive
+from kerassent.arguments import check_counts, check_positive, check_seed
 from kerassent.batches import DEFAULT_BATCH_SIZE
 from kerassent.callbacks.best_weights import Monitor
 from kerassent.callbacks.one_cycle import OneCycle
@@ -189,6 +189,7 @@ def _check(
         "checkpoint_steps",
     )
     check_counts(**{name: given[name] for name in counts})
+    check_seed(options.seed)
     check_positive(layer_decay=options.layer_decay)
     for name in ("clip_norm", "checkpoint_minutes"):
         if given[name] is not None:

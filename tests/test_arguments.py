@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from kerassent.arguments import check_counts, check_positive
+from kerassent.arguments import check_counts, check_positive, check_seed
 from kerassent.callbacks.lr_finder import LRFinder
 from kerassent.callbacks.one_cycle import OneCycle
 from kerassent.callbacks.sgdr import SGDR
@@ -33,6 +33,17 @@ def test_positive_numbers_are_finite():
     for out in (0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match=f"above 0 and .*: {out}"):
             check_positive(max_lr=out)
+
+
+def test_seeds_have_32_bits():
+    check_seed(0)
+    check_seed(np.uint32(2**32 - 1))
+    for wrong in (True, 1.0, None, "1"):
+        with pytest.raises(TypeError, match="`seed` must be a whole number"):
+            check_seed(wrong)
+    for out in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"from 0 to .*Received: {out}"):
+            check_seed(out)
 
 
 @pytest.mark.parametrize(

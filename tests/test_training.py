@@ -337,6 +337,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better(
         ({"unfreeze_per_epoch": 0}, "`unfreeze_per_epoch` must be 1 or more"),
         ({"layer_decay": 0.0}, "`layer_decay` must be above 0"),
         ({"weight_decay": -1.0}, "`weight_decay` must be above 0"),
+        ({"seed": -1}, "`seed` must be from 0 to 4294967295. Received: -1"),
         ({"valid_size": -0.1}, "`valid_size=-0.1` can't be split off"),
         ({"frozen_layers": 3}, "`frozen_layers` must be from 0 to 2"),
         (

@@ -1,7 +1,6 @@
 """A load test's recording, summed up."""
 
 import math
-import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +13,7 @@ from kerassent.load_test.results import (
     LoadResult,
     Slice,
 )
+from kerassent.run_record import num_cores
 
 PERCENTILES: Final = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p99_9": 99.9}
 
@@ -188,12 +188,6 @@ def _generator(
             e.ready - e.intended > _HELD_BACK_SECONDS for e in events
         ),
         processor_share=recording.processor_share,
-        cores=_cores(),
+        cores=num_cores(),
         warning=warning,
     )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from kerassent.server.flag_table import FLAGS
+from kerassent.server.listening import THREADS
 from kerassent.server.running import ServerOptions
 from kerassent.server.status import invalid_argument
 
@@ -63,7 +64,7 @@ def _read_prometheus_path(flags: argparse.Namespace) -> str:
 
 def _read_grpc(flags: argparse.Namespace) -> "GrpcOptions":
     from kerassent.server.config_files import new_message, read_text_proto
-    from kerassent.server.grpc_server import THREADS, GrpcOptions, TlsOptions
+    from kerassent.server.grpc_server import GrpcOptions, TlsOptions
 
     tls = None
     if flags.ssl_config_file:
@@ -139,7 +140,7 @@ def read_options(flags: argparse.Namespace) -> ServerOptions:
 
     from kerassent.server.lifecycle import LifecycleOptions
     from kerassent.server.models import LoadOptions
-    from kerassent.server.rest import THREADS, RestOptions
+    from kerassent.server.rest import RestOptions
     from kerassent.server.servable import ServableOptions
 
     both = flags.tensorflow_session_parallelism

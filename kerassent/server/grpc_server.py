@@ -16,13 +16,12 @@ from tensorflow_serving.apis import (
 
 from kerassent.server.grpc_services import ModelService, PredictionService
 from kerassent.server.lifecycle import ServedModels
+from kerassent.server.listening import THREADS
 from kerassent.server.metrics import Metrics
 
 MODEL_SERVICE: Final = "tensorflow.serving.ModelService"
 PREDICTION_SERVICE: Final = "tensorflow.serving.PredictionService"
 HEALTH_NAMES: Final = ("", "ModelService", "PredictionService")
-# A thread waits for each request, and batches want many at a time.
-THREADS: Final = max(64, 4 * (os.cpu_count() or 1))
 # TensorFlow Serving reads messages of up to 2 GiB, and any number at a time.
 MAX_MESSAGE_BYTES: Final = 256 * 2**20
 MAX_CALLS: Final = 1000

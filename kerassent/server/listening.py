@@ -10,6 +10,8 @@ from kerassent.contract import LOCALHOST, LOOPBACK
 from kerassent.errors import ServingError
 
 MAX_PORT: Final = 65535
+# Of each port. One waits for each request, and batches want many at a time.
+THREADS: Final = max(64, 4 * (os.cpu_count() or 1))
 
 
 def make_url(scheme: str, host: str, port: int) -> str:

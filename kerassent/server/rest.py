@@ -5,7 +5,6 @@ Below `/v1/` is TensorFlow Serving's API, elsewhere the metrics and whatever
 """
 
 import asyncio
-import os
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from starlette.responses import Response
 
 from kerassent.server.json_response import write_error
 from kerassent.server.lifecycle import ServedModels
+from kerassent.server.listening import THREADS
 from kerassent.server.metrics import Metrics
 from kerassent.server.request_bodies import (
     MAX_BODIES_BYTES,
@@ -34,8 +34,6 @@ from kerassent.server.status import HTTP_STATUS, StatusError
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-# A thread waits for each request, and batches want many at a time.
-THREADS: Final = max(64, 4 * (os.cpu_count() or 1))
 PROMETHEUS_PATH: Final = "/monitoring/prometheus/metrics"
 
 _CORS_HEADERS: Final = {
