@@ -50,6 +50,16 @@ OPTIONS = {
 SAME = OPTIONS | {"resume": True}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_determinism_afterwards():
+    """Ends what `deterministic` asks of this process, for other tests."""
+    yield
+    # TensorFlow has no public name for it.
+    from tensorflow.python.framework.config import disable_op_determinism
+
+    disable_op_determinism()
+
+
 class Runs:
     """Starts runs in other processes."""
 
