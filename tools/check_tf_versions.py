@@ -14,10 +14,15 @@ a Turkish locale, on nasty texts, random ones and the reviews of `FILE`, in
 batches of 0 to 16.
 
 Floats may differ by 1e-4 from those of the environment that this runs in, of a
-bfloat16 export by 2e-2, all else not at all; what differs is printed. The last
-line is a JSON object: how many outputs of a batch differ and how many batches
-are errors, and by how much floats differ, in which release. It exits with 1 if
-any do.
+bfloat16 export by 2e-2, all else not at all; what differs is printed. A head
+has ReLUs: where a unit of one is at 0 on an explanation's path, rounding
+decides which of two slopes is seen. Of one text in a hundred the attributions
+may differ by as much as their completeness errors say that they are off.
+
+The last line is a JSON object: how many outputs of a batch differ, how many
+batches are errors, how many texts are at such a kink, and by how much all other
+floats differ, in which release. It exits with 1 if any differ or are errors, or
+more texts than that are at kinks.
 """
 
 import argparse
@@ -73,7 +78,9 @@ def main() -> int:
     print(json.dumps(figures))
     return int(
         any(
-            found["differing"] or found["errors"]
+            found["differing"]
+            or found["errors"]
+            or found["at_kinks"] > len(texts) // 100
             for name in ("export", "tokenizer")
             for found in figures[name].values()
         )
@@ -195,16 +202,19 @@ def difference(
     tolerance: float,
 ) -> dict[str, Any]:
     """Returns how many outputs differ, and by how much floats do."""
-    differing, errors, largest, outputs = 0, 0, 0.0, 0
+    differing, errors, largest, outputs, num_kinks = 0, 0, 0.0, 0, 0
     for signature, batches in expected.items():
         for batch, answer in zip(batches, answers[signature], strict=True):
             if isinstance(batch, str) or isinstance(answer, str):
                 print(signature, answer, file=sys.stderr)
                 errors += 1
                 continue
-            for output, packed in batch.items():
+            ours, theirs = unpacked(batch), unpacked(answer)
+            kink = at_kink(ours, theirs, tolerance)
+            num_kinks += int(kink.sum())
+            for output, array in ours.items():
                 outputs += 1
-                equal, by = same(packed, answer[output], tolerance)
+                equal, by = same(array, theirs[output], tolerance, kink)
                 differing += not equal
                 if not equal:
                     print(signature, output, "by", by, file=sys.stderr)
@@ -214,22 +224,60 @@ def difference(
         "outputs": outputs,
         "differing": differing,
         "errors": errors,
+        "at_kinks": num_kinks,
         "largest_float_difference": largest,
     }
 
 
+def unpacked(answer: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Returns an answer's arrays; strings as bytes objects."""
+    return {
+        name: np.array(
+            [base64.b64decode(each) for each in packed["strings"]], object
+        ).reshape(packed["shape"])
+        if "strings" in packed
+        else np.frombuffer(
+            base64.b64decode(packed["bytes"]), packed["dtype"]
+        ).reshape(packed["shape"])
+        for name, packed in answer.items()
+    }
+
+
+def at_kink(
+    ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], tolerance: float
+) -> np.ndarray:
+    """Returns for which texts rounding decided which slope was seen.
+
+    There the margin's change is the same, and attributions are as near each
+    other as their completeness errors say.
+    """
+    if "completeness_error" not in ours or any(
+        ours[name].shape != theirs[name].shape for name in ours
+    ):
+        return np.zeros(0, bool)
+    errors = np.stack([each["completeness_error"] for each in (ours, theirs)])
+    sums = np.stack([each["attributions"].sum(1) for each in (ours, theirs)])
+    changes = sums - errors
+    by = np.abs(ours["attributions"] - theirs["attributions"]).max(
+        1, initial=0.0
+    )
+    off = np.abs(errors[0] - errors[1])
+    return (
+        (np.maximum(by, off) > tolerance)
+        & (by <= np.abs(errors).sum(0))
+        & (np.abs(changes[0] - changes[1]) <= tolerance)
+    )
+
+
 def same(
-    a: dict[str, Any], b: dict[str, Any], tolerance: float
+    ours: np.ndarray, theirs: np.ndarray, tolerance: float, kink: np.ndarray
 ) -> tuple[bool, float]:
     """Returns whether two arrays are equal enough, and how far they are off."""
-    if "float" not in a["dtype"] or a["shape"] != b["shape"]:
-        return a == b, 0.0
-    first, second = (
-        np.frombuffer(base64.b64decode(each["bytes"]), each["dtype"])
-        for each in (a, b)
-    )
-    by = float(np.abs(first - second).max(initial=0.0))
-    return a["dtype"] == b["dtype"] and by <= tolerance, by
+    if ours.dtype.kind != "f" or ours.shape != theirs.shape:
+        return bool(np.array_equal(ours, theirs)), 0.0
+    kept = ~kink if kink.size else slice(None)
+    by = float(np.abs(ours[kept] - theirs[kept]).max(initial=0.0))
+    return ours.dtype == theirs.dtype and by <= tolerance, by
 
 
 if __name__ == "__main__":
