@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 
@@ -547,3 +548,23 @@ def test_ui_is_the_embedded_servers(tiny_models, start):
     assert line.endswith(f":{port}/\n")
     with urllib.request.urlopen(line.split()[1]) as response:
         assert b"<textarea" in response.read()
+
+
+def test_a_line_is_said_once_whoever_logs_beside():
+    program = """
+        import logging
+        from kerassent.cli import main
+
+        main(["presets"], standalone_mode=False)
+        logging.info("sets the root up where nobody has")
+        logging.getLogger("kerassent.server").info("loaded")
+        logging.getLogger("elsewhere").info("nothing")
+        logging.getLogger("elsewhere").warning("mind this")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.splitlines() == ["loaded", "mind this"]

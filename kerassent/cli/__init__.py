@@ -54,6 +54,15 @@ def main(debug: bool) -> None:
     if not log.handlers:
         log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)
+    root = logging.getLogger()
+    if not root.handlers:
+        # Otherwise whoever logs by `logging.info`, as libraries of ours do
+        # when a model is exported, gives the root a handler that says all of
+        # ours again.
+        others = logging.StreamHandler()
+        others.setLevel(logging.WARNING)
+        others.addFilter(lambda record: not record.name.startswith(log.name))
+        root.addHandler(others)
 
 
 for command in (
