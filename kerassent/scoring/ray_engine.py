@@ -82,10 +82,10 @@ def score_dataset(
 
     The rows and columns are those that `score_file` writes, in order, in as
     many files as Ray makes. Each node of the cluster has a worker that holds
-    the model; what a worker that dies has not finished another does again.
-    When all is written, an empty `_SUCCESS` is added; without it the output
-    is not whole. Ray is started here unless it runs (`RAY_ADDRESS` says
-    where).
+    the model; what a worker that dies has not finished another does again,
+    and some rows of it may then stand after those that follow them. When all
+    is written, an empty `_SUCCESS` is added; without it the output is not
+    whole. Ray is started here unless it runs (`RAY_ADDRESS` says where).
 
     Args:
         model: A run or an export, on the machine that this is called on.
