@@ -46,6 +46,7 @@ def explained(attributions, change, words=(b"a", b"b")):
         (explained([1.00001, 2.01], 3.0), 0, 0),
         # Both are off by a hundredth; they may be so from each other.
         (explained([1.02, 1.99], 3.0), 0, 1),
+        (explained([1.02, 2.0], 3.0), 0, 1),
         (explained([1.03, 1.98], 3.0), 1, 0),
         (explained([1.005, 2.01], 3.02), 2, 0),
         (explained([1.0, 2.01], 3.0, (b"a", b"c")), 1, 0),
