@@ -81,11 +81,11 @@ def score_dataset(
     """Writes parquet files with what a model says of each row, by Ray Data.
 
     The rows and columns are those that `score_file` writes, in order, in as
-    many files as Ray makes. Each node of the cluster has a worker that holds
-    the model; what a worker that dies has not finished another does again,
-    and some rows of it may then stand after those that follow them. When all
-    is written, an empty `_SUCCESS` is added; without it the output is not
-    whole. Ray is started here unless it runs (`RAY_ADDRESS` says where).
+    many files as Ray makes, whose names sort as their rows follow. Each node
+    of the cluster has a worker that holds the model; what a worker that dies
+    has not finished another does again. When all is written, an empty
+    `_SUCCESS` is added; without it the output is not whole. Ray is started
+    here unless it runs (`RAY_ADDRESS` says where).
 
     Args:
         model: A run or an export, on the machine that this is called on.
@@ -103,8 +103,8 @@ def score_dataset(
             the paths say.
 
     Raises:
-        DataError: There is no such column, or the source has one of those
-            that are to be added.
+        DataError: There is no such column, or the source has no rows, or one
+            of the columns that are to be added.
         FileExistsError: The output is there already.
         ImportError: Ray is not installed.
         KerassentError: Rows are missing in the output.
@@ -119,6 +119,8 @@ def score_dataset(
     start = time.monotonic()
     check_counts(workers=workers, batch_size=batch_size, chunk_rows=chunk_rows)
     ray = _ray()
+    from kerassent.scoring.ray_datasink import OrderedParquetDatasink
+
     files, directory = _opened(output, filesystem)
     _check_output(files, directory, output)
     path = Path(model)
@@ -131,6 +133,11 @@ def score_dataset(
     data.context.target_max_block_size = _BLOCK_BYTES
     data.context.execution_options.preserve_order = True
     text = _text_column(data, source, text, columns)
+    expected = data.count()
+    if not expected:
+        raise DataError(
+            f"{source} has no rows. Pass a source with at least one."
+        )
     processors, room = _nodes(ray)
     workers = room if workers is None else workers
     data.map_batches(
@@ -151,9 +158,8 @@ def score_dataset(
             "num_threads": processors,
         },
         scheduling_strategy="SPREAD",
-    ).write_parquet(
-        output,
-        filesystem=filesystem,
+    ).write_datasink(
+        OrderedParquetDatasink(output, filesystem),
         ray_remote_args={"num_cpus": _TASK_CPUS},
     )
     written = ray.data.read_parquet(
@@ -162,7 +168,7 @@ def score_dataset(
         columns=[columns.label, columns.error],
         num_cpus=_TASK_CPUS,
     )
-    expected, num_rows = data.count(), written.count()
+    num_rows = written.count()
     if num_rows != expected:
         raise KerassentError(
             f"{source} has {expected:,} rows, and {num_rows:,} are in "

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kerassent.errors import DataError
 from kerassent.scoring.local import score_file
+from kerassent.scoring.ray_engine import score_dataset
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -121,7 +123,9 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
         [
             *(sys.executable, "-c", COMMAND, "predict", tiny_models),
             *("--engine", "ray", "--input", source, "--output", output),
-            *("--text", "text", "--chunk-rows", "300", "--batch-size", "8"),
+            # Chunks enough that a writer which takes them as they come to be
+            # ready is found out, whatever else happens.
+            *("--text", "text", "--chunk-rows", "50", "--batch-size", "8"),
             "--json",
         ],
         capture_output=True,
@@ -156,3 +160,23 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
         "num_scored": NUM_FILES * (ROWS_PER_FILE - 1),
         "problems": {"an empty text": NUM_FILES},
     }
+
+
+def test_a_source_without_rows_is_refused(
+    tiny_models, address, tmp_path, monkeypatch
+):
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    schema = pa.schema({"id": pa.int64(), "text": pa.string()})
+    pq.write_table(schema.empty_table(), tmp_path / "in.parquet")
+    source, output = str(tmp_path / "in.parquet"), tmp_path / "out"
+    try:
+        with pytest.raises(DataError) as caught:
+            score_dataset(tiny_models, source, str(output), text="text")
+    finally:
+        ray.shutdown()
+    assert str(caught.value) == (
+        f"{source} has no rows. Pass a source with at least one."
+    )
+    assert not output.exists()
