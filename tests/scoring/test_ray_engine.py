@@ -18,7 +18,11 @@ from kerassent.scoring.local import score_file
 from kerassent.scoring.ray_engine import score_dataset
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
+]
 
 NUM_FILES, ROWS_PER_FILE = 16, 1500
 
