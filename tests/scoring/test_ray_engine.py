@@ -13,16 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kerassent.errors import DataError
 from kerassent.scoring.local import score_file
-from kerassent.scoring.ray_engine import score_dataset
 
 pytest.importorskip("ray")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NUM_FILES, ROWS_PER_FILE = 16, 1500
 
@@ -113,19 +107,11 @@ def kill_one_at_work(output, killed):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("kills", [0, 1])
-def test_the_rows_and_labels_are_those_of_the_local_engine(
-    kills, tiny_models, source, address, tmp_path
-):
-    output, whole = tmp_path / "out", tmp_path / "whole.parquet"
-    killed = []
-    if kills:
-        threading.Thread(
-            target=kill_one_at_work, args=(output, killed), daemon=True
-        ).start()
-    done = subprocess.run(
+def run_predict(model, source, output, address):
+    """Runs the command on the cluster."""
+    return subprocess.run(
         [
-            *(sys.executable, "-c", COMMAND, "predict", tiny_models),
+            *(sys.executable, "-c", COMMAND, "predict", model),
             *("--engine", "ray", "--input", source, "--output", output),
             # Chunks enough that a writer which takes them as they come to be
             # ready is found out, whatever else happens.
@@ -137,6 +123,19 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
         timeout=800,
         env=os.environ | {"RAY_ADDRESS": address},
     )
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_the_rows_and_labels_are_those_of_the_local_engine(
+    kills, tiny_models, source, address, tmp_path
+):
+    output, whole = tmp_path / "out", tmp_path / "whole.parquet"
+    killed = []
+    if kills:
+        threading.Thread(
+            target=kill_one_at_work, args=(output, killed), daemon=True
+        ).start()
+    done = run_predict(tiny_models, source, output, address)
     assert done.returncode == 0, done.stderr[-4000:]
     assert len(killed) == kills
     for num_workers, num_files in killed:
@@ -166,21 +165,13 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
     }
 
 
-def test_a_source_without_rows_is_refused(
-    tiny_models, address, tmp_path, monkeypatch
-):
-    import ray
-
-    monkeypatch.setenv("RAY_ADDRESS", address)
+def test_a_source_without_rows_is_refused(tiny_models, address, tmp_path):
+    source, output = tmp_path / "in.parquet", tmp_path / "out"
     schema = pa.schema({"id": pa.int64(), "text": pa.string()})
-    pq.write_table(schema.empty_table(), tmp_path / "in.parquet")
-    source, output = str(tmp_path / "in.parquet"), tmp_path / "out"
-    try:
-        with pytest.raises(DataError) as caught:
-            score_dataset(tiny_models, source, str(output), text="text")
-    finally:
-        ray.shutdown()
-    assert str(caught.value) == (
-        f"{source} has no rows. Pass a source with at least one."
+    pq.write_table(schema.empty_table(), source)
+    done = run_predict(tiny_models, source, output, address)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        f"{source} has no rows. Pass a source with at least one.\n"
     )
     assert not output.exists()
