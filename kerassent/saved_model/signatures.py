@@ -1,5 +1,6 @@
 """The graph behind each signature of the export."""
 
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
@@ -87,11 +88,15 @@ class ServingModule(tf.Module):
                 explainer, text, class_names, classifier.temperature
             )
 
-        self._functions = {
-            contract.PREDICT_SIGNATURE: _traced(serve, contract.TEXT),
-            contract.CLASSIFY_SIGNATURE: _traced(classify, contract.INPUTS),
-            contract.EXPLAIN_SIGNATURE: _traced(explain, contract.TEXT),
-        }
+        # Of a `dict` here `tf.saved_model.save` would trace each function once
+        # more, and write both.
+        self._functions = MappingProxyType(
+            {
+                contract.PREDICT_SIGNATURE: _traced(serve, contract.TEXT),
+                contract.CLASSIFY_SIGNATURE: _traced(classify, contract.INPUTS),
+                contract.EXPLAIN_SIGNATURE: _traced(explain, contract.TEXT),
+            }
+        )
 
     def _variable(self, array: Any) -> tf.Variable:
         self._variables.append(tf.Variable(array, trainable=False))

@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from kerassent.saved_model.export_info import read_export_info
 from kerassent.saved_model.exporting import export
@@ -193,6 +194,17 @@ def test_batching_parameters_are_tensorflow_servings(exported):
         "num_batch_threads",
     ]
     assert len(found) == len(text.splitlines())
+
+
+def test_each_function_is_written_once(exported):
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((exported / "saved_model.pb").read_bytes())
+    [graph] = model.meta_graphs
+    # A second tracing would be there under the function's own name.
+    assert [
+        name.rstrip("0123456789")
+        for name in graph.object_graph_def.concrete_functions
+    ] == ["__inference_signature_wrapper_"] * 3
 
 
 def kernels(session, texts):
