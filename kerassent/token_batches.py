@@ -265,8 +265,9 @@ def _tokenized(
     reviews: ReviewsBase, preprocessor: SentimentPreprocessor
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields tokens and their numbers, some thousand reviews at a time."""
+    # TensorFlow would count the tracings of a method, and warn of many.
     tokens_of = tf.function(
-        preprocessor.tokens,
+        lambda text: preprocessor.tokens(text),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )
