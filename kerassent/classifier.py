@@ -210,11 +210,12 @@ class SentimentClassifier(LeanClassifier):
         made_for = (self.preprocessor, self.precision)
         if self._graph_made_for != made_for:
             self._graph_made_for = made_for
+            # Concrete, since TensorFlow warns where one line is traced several
+            # times, though it is for as many classifiers.
             self._graph = tf.function(
                 lambda text: self(self.preprocessor(text), training=False),
-                input_signature=[tf.TensorSpec([None], tf.string)],
                 autograph=False,
-            )
+            ).get_concrete_function(tf.TensorSpec([None], tf.string))
         return self._graph(text)
 
     def get_config(self) -> dict[str, Any]:

@@ -265,12 +265,11 @@ def _tokenized(
     reviews: ReviewsBase, preprocessor: SentimentPreprocessor
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields tokens and their numbers, some thousand reviews at a time."""
-    # TensorFlow would count the tracings of a method, and warn of many.
+    # Concrete, since TensorFlow warns where one line is traced several times,
+    # though it is for as many preprocessors.
     tokens_of = tf.function(
-        lambda text: preprocessor.tokens(text),
-        input_signature=[tf.TensorSpec([None], tf.string)],
-        autograph=False,
-    )
+        preprocessor.tokens, autograph=False
+    ).get_concrete_function(tf.TensorSpec([None], tf.string))
     chunk: list[str] = []
 
     def tokenized() -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerassent import text_windows
 from kerassent.classifier import SentimentClassifier, saved_class_names
+from kerassent.token_batches import TokenizedReviews
 
 TEXTS = ["a good film", "very bad . very bad . very bad", "", b"\xff tea"]
 
@@ -195,3 +196,20 @@ def test_keras_nlps_base_classes_still_give_its_own(
         "DistilBertTokenizer",
     ]
     assert names == own + own
+
+
+def test_several_classifiers_in_a_process_draw_no_warning(
+    make_classifier, easy_reviews, caplog, monkeypatch
+):
+    from tensorflow.python.eager.polymorphic_function import (
+        polymorphic_function,
+    )
+
+    # Of one line of code TensorFlow warns twice, in another test perhaps.
+    most = "FREQUENT_TRACING_WARNING_MAX_WARNING_PER_DETECTOR"
+    monkeypatch.setattr(polymorphic_function, most, 1000)
+    for _ in range(6):
+        classifier = make_classifier()
+        classifier.predict_proba(["a good film"])
+        TokenizedReviews.of(easy_reviews, classifier.preprocessor)
+    assert caplog.messages == []

@@ -208,14 +208,6 @@ def test_unlabelled_reviews_give_tokens(preprocessor):
     assert x["padding_mask"].sum(axis=1).tolist() == [3, 4]
 
 
-def test_many_datasets_in_a_process_are_no_matter_for_a_warning(
-    reviews, preprocessor, caplog
-):
-    for _ in range(8):
-        TokenizedReviews.of(reviews, preprocessor)
-    assert caplog.messages == []
-
-
 def test_a_classifier_is_fit_on_tokens(make_classifier, easy_reviews):
     classifier = make_classifier()
     dataset = make_dataset(
