@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ class JsonLinesTable(Table):
     Args:
         path: The file.
         wanted: The columns that will be asked for, if they are known. Then
-            the file is searched for column names until it has shown these.
+            the file is searched for column names until it has shown these,
+            and for none of them not at all.
         encoding: Its encoding, or `None` to find it out.
 
     Raises:
@@ -43,7 +43,8 @@ class JsonLinesTable(Table):
         self._path = path
         self._encoding = find_encoding(path, encoding)
         columns: dict[str, None] = {}
-        for _, record in self._records():
+        records = iter(()) if wanted == frozenset() else self._records()
+        for _, record in records:
             columns.update(dict.fromkeys(record))
             if wanted is not None and columns.keys() >= wanted:
                 break
@@ -66,13 +67,22 @@ class JsonLinesTable(Table):
             )
 
     def scan(self) -> int:
-        """Returns how many records there are, and finds all columns."""
+        """Returns how many records there are, and finds all columns.
+
+        Raises:
+            DataError: No line is a JSON object.
+        """
         columns = dict.fromkeys(self.columns or ())
         count = 0
-        for _, content in self._lines():
+        first: DataError | None = None
+        for line, content in self._lines():
             count += 1
-            with suppress(DataError):
-                columns.update(dict.fromkeys(self._parse(0, content)))
+            try:
+                columns.update(dict.fromkeys(self._parse(line, content)))
+            except DataError as error:
+                first = first or error
+        if first is not None and not columns:
+            raise first
         self.columns = tuple(columns)
         return count
 

@@ -1,7 +1,9 @@
 """A chunk's texts through a model: each text once, like lengths together."""
 
+import collections
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -86,11 +88,40 @@ def _asked(model: Any, batches: Iterable[list[bytes]]) -> Iterator[FloatArray]:
     if calls == 1:
         yield from map(ask, batches)
         return
-    pool = ThreadPoolExecutor(calls)
-    try:
-        yield from pool.map(ask, batches)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    if not is_client:
+        with ThreadPoolExecutor(calls) as pool:
+            try:
+                yield from pool.map(ask, batches)
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return
+    under_way: collections.deque[Future[FloatArray]] = collections.deque()
+    for batch in batches:
+        if len(under_way) == calls:
+            yield under_way.popleft().result()
+        under_way.append(_begun(ask, batch))
+    while under_way:
+        yield under_way.popleft().result()
+
+
+def _begun(
+    ask: Callable[[list[bytes]], FloatArray], batch: list[bytes]
+) -> Future[FloatArray]:
+    """Returns the answer to come.
+
+    Its thread is a daemon, as an executor's is not: whoever presses Ctrl-C
+    does not wait for a server that says nothing.
+    """
+    answer: Future[FloatArray] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask(batch))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
 
 
 def _spans(

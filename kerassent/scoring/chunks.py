@@ -77,7 +77,7 @@ class Chunk:
         """Returns all columns' cells of each row."""
         if self.table is None:
             return self.cells
-        columns = [column.to_pylist() for column in self.table.columns]
+        columns = [_cells(column) for column in self.table.columns]
         return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -182,6 +182,23 @@ class Source:
     def _stamped(self) -> tuple[int, int]:
         status = os.stat(self._path)
         return status.st_size, status.st_mtime_ns
+
+
+def _cells(column: pa.ChunkedArray) -> list[object]:
+    """Returns a column's values; Arrow's text of those that Python has not."""
+    try:
+        cells: list[object] = column.to_pylist()
+    except (OverflowError, ValueError):  # a date before year 1, or after 9999
+        return [_cell(value) for value in column]
+    return cells
+
+
+def _cell(value: pa.Scalar) -> object:
+    try:
+        cell: object = value.as_py()
+    except (OverflowError, ValueError):
+        return str(value.cast(pa.string()).as_py())
+    return cell
 
 
 def _gathered(records: Iterator[Record], chunk_rows: int) -> Iterator[Chunk]:

@@ -11,6 +11,14 @@ from kerassent.scoring.chunks import Chunk
 from kerassent.scoring.output import Output, cell_text, json_text, utf8
 
 
+class _Rows(io.StringIO):
+    """Takes rows, each written at once, that end in CR LF."""
+
+    def write(self, row: str) -> int:
+        """Adds a row, which ends in LF from here on."""
+        return super().write(row.removesuffix("\r\n") + "\n")
+
+
 class CsvOutput(Output):
     """Comma-separated values, UTF-8, with a header."""
 
@@ -36,9 +44,11 @@ class CsvOutput(Output):
         )
 
     def _lines(self, rows: list[list[str]]) -> bytes:
-        text = io.StringIO()
+        text = _Rows()
+        # A field is quoted for what ends a row here: a reader ends one at a
+        # lone \r too.
         csv.writer(
-            text, delimiter=self.separator, lineterminator="\n"
+            text, delimiter=self.separator, lineterminator="\r\n"
         ).writerows(rows)
         return utf8(text.getvalue())
 

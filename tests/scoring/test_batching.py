@@ -1,3 +1,4 @@
+import signal
 import threading
 
 import numpy as np
@@ -95,6 +96,30 @@ def test_a_client_that_fails_is_not_asked_for_the_rest(monkeypatch):
     with pytest.raises(ValueError, match="enough"):
         score_texts(model, TEXTS)
     assert len(model.batches) < 100
+
+
+def test_who_gives_up_does_not_wait_for_a_server_that_says_nothing():
+    class Silent(Served):
+        begun, over = threading.Event(), threading.Event()
+        ended = 0
+
+        def predict_proba(self, texts, *, timeout=None):
+            self.begun.set()
+            self.over.wait(timeout=30)
+            self.ended += 1
+
+    def give_up():
+        model.begun.wait(timeout=30)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    model = Silent()
+    giving_up = threading.Thread(target=give_up)
+    giving_up.start()
+    with pytest.raises(KeyboardInterrupt):
+        score_texts(model, TEXTS)
+    assert model.ended == 0
+    model.over.set()
+    giving_up.join()
 
 
 def test_a_model_that_takes_several_calls_at_once_gets_them():

@@ -1,5 +1,8 @@
 import json
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kerassent.errors import DataError
@@ -131,6 +134,54 @@ def test_broken_lines_are_kept_and_marked(model, tmp_path):
         "1 row has fewer fields than the header (line 3)",
         "1 row has more fields than the header (line 4)",
     )
+
+
+@pytest.mark.parametrize("target", ["csv", "tsv"])
+def test_line_ends_within_a_text_end_no_row(target, model, tmp_path):
+    texts = ["so\rso", "so\nso", "so\r\nso", "fine\r", "good"]
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    output, again = tmp_path / f"out.{target}", tmp_path / "again.csv"
+    score_file(model, source, output, text="text")
+    _, rows = read_table(output)
+    assert [row[0] for row in rows] == texts
+    lines = output.read_bytes().replace(b"so\r\nso", b"so so")
+    assert b"\r\n" not in lines
+    # Others' reader and our own see the same rows.
+    separator = "," if target == "csv" else "\t"
+    assert len(pd.read_csv(output, sep=separator)) == len(texts)
+    scored = score_file(model, output, again, text="text", prefix="again_")
+    assert scored.num_scored == len(texts)
+
+
+@pytest.mark.parametrize("target", ["csv", "xlsx", "jsonl"])
+def test_dates_beyond_pythons_are_written_as_text(target, model, tmp_path):
+    microseconds = [0, 253_402_300_800_000_000, -99_999_999_999_000_000, None]
+    times = pa.array(microseconds, pa.timestamp("us"))
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"when": times, "text": ["good"] * 4}), source)
+    output = tmp_path / f"out.{target}"
+    scored = score_file(model, source, output, text="text")
+    assert scored.num_scored == 4
+    _, rows = read_table(output)
+    first, late, early, none = (row[0] for row in rows)
+    assert str(first).startswith("1970-01-01")
+    assert late.startswith("10000-01-01 00:00:00")
+    assert early.startswith("-1199-")
+    assert none in (None, "")
+
+
+def test_a_first_line_that_is_no_json_is_marked_too(model, tmp_path):
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    source.write_text('{"text": "cut o\n{"id": 7, "text": "good"}\n')
+    scored = score_file(model, source, output, text="text")
+    assert scored.messages == ("1 row has no JSON object in the line (line 1)",)
+    header, rows = read_table(output)
+    assert header[:2] == ["id", "text"]
+    assert [row[:2] for row in rows] == [["", '{"text": "cut o'], ["7", "good"]]
+    source.write_text("good\nbad\n")
+    with pytest.raises(DataError, match="in.jsonl, line 1 is not JSON"):
+        score_file(model, source, tmp_path / "none.csv", text="text")
 
 
 def test_broken_json_lines_are_kept_and_marked(model, tmp_path):

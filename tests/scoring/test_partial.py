@@ -1,5 +1,6 @@
 import os
 
+import openpyxl
 import pytest
 
 from kerassent.client import Client
@@ -85,12 +86,28 @@ def test_an_unfinished_output_is_gone_on_with_only_if_asked(unfinished):
         ({"chunk_rows": 20}, "chunk_rows: 10, now 20"),
         ({"batch_size": 8}, "batch_size: 4, now 8"),
         ({"text": "note"}, 'text: "Review text", now "note"'),
+        ({"encoding": "cp1252"}, 'encoding: null, now "cp1252"'),
+        ({"separator": ","}, 'separator: null, now ","'),
     ],
 )
 def test_other_settings_are_refused(unfinished, options, named):
     with pytest.raises(ValueError, match="was begun with other data") as error:
         score(WordModel(), *unfinished, resume=True, **options)
     assert named in str(error.value)
+
+
+def test_another_sheet_is_refused(tmp_path):
+    source, output = tmp_path / "in.xlsx", tmp_path / "out.csv"
+    book = openpyxl.Workbook()
+    for title in ("one", "other"):
+        sheet = book.create_sheet(title)
+        for row in [["Review text"], *([f"{title} {i}"] for i in range(30))]:
+            sheet.append(row)
+    book.save(source)
+    with pytest.raises(ServerUnavailable):
+        score(Failing(4), source, output, sheet="one")
+    with pytest.raises(ValueError, match='sheet: "one", now "other"'):
+        score(WordModel(), source, output, sheet="other", resume=True)
 
 
 @pytest.mark.parametrize(
