@@ -10,6 +10,7 @@
         Overloaded                 the server has more work than it takes
         ModelNotFound              the server has no such model or version
         InvalidRequest             the server refuses the request as it is
+          TextTooLong              one text alone is more than it takes
 
 A wrong argument raises the built-in `ValueError` or `TypeError`. Every message
 says what was received, what was expected, and how to fix it.
@@ -73,6 +74,10 @@ class ModelNotFound(ServingError):
 
 class InvalidRequest(ServingError):
     """The server refuses the request as it is; sending it again won't help."""
+
+
+class TextTooLong(InvalidRequest):
+    """One text alone is larger than the server takes in a request."""
 
 
 def listed(values: Iterable[object], limit: int = 5) -> str:

@@ -4,7 +4,7 @@ import random
 from enum import Enum, auto
 from typing import Final
 
-from kerassent.errors import ServingError
+from kerassent.errors import ServingError, TextTooLong
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
@@ -50,6 +50,14 @@ class Failure(Exception):
                 model_name=self.error.model_name,
                 url=self.error.url,
             )
+
+    def blame(self, text: bytes) -> None:
+        """Lets the error say that this one text alone is too large."""
+        self.error = TextTooLong(
+            f"{self.error} The text has {len(text)} bytes.",
+            model_name=self.error.model_name,
+            url=self.error.url,
+        )
 
 
 def pause_after(attempts: int, failure: Failure) -> float:

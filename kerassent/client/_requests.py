@@ -115,7 +115,11 @@ class Requests:
             ]
         except Failure as failure:
             too_large = (Remedy.FEWER_TEXTS, Remedy.FEWER_BYTES)
-            if failure.remedy not in too_large or len(chunk.texts) < 2:
+            if failure.remedy not in too_large:
+                raise
+            if len(chunk.texts) < 2:
+                if failure.remedy is Remedy.FEWER_BYTES:
+                    failure.blame(chunk.texts[0])
                 raise
             self.limits.lower(chunk, failure.remedy)
         answers = []

@@ -1,7 +1,7 @@
 import pytest
 
 from kerassent.client._failure import Failure, Remedy, pause_after
-from kerassent.errors import Overloaded
+from kerassent.errors import InvalidRequest, Overloaded, TextTooLong
 
 FULL = Overloaded("Full.", model_name="m", url="grpc://h:1")
 
@@ -28,4 +28,13 @@ def test_error_says_how_often_it_was_tried():
     failure.count(3, 1.5)
     assert type(failure.error) is Overloaded
     assert str(failure.error) == "Full. Tried 3 times within 1.5 seconds."
+    assert (failure.error.model_name, failure.error.url) == ("m", "grpc://h:1")
+
+
+def test_error_of_a_text_that_is_too_long_says_its_bytes():
+    refusal = InvalidRequest("No.", model_name="m", url="grpc://h:1")
+    failure = Failure(refusal, Remedy.FEWER_BYTES)
+    failure.blame("é".encode())
+    assert type(failure.error) is TextTooLong
+    assert str(failure.error) == "No. The text has 2 bytes."
     assert (failure.error.model_name, failure.error.url) == ("m", "grpc://h:1")

@@ -13,7 +13,12 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from kerassent.client import Client
-from kerassent.errors import DeadlineExceeded, Overloaded, ServingError
+from kerassent.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    ServingError,
+    TextTooLong,
+)
 from kerassent.server.batching_parameters import BatchingParameters
 from kerassent.server.grpc_server import GrpcOptions
 from kerassent.server.lifecycle import LifecycleOptions
@@ -287,7 +292,9 @@ def test_requests_that_are_too_large_are_halved(
         assert client._requests.limits.max_texts == 8
         assert client._requests.limits.max_bytes < 4096
         with pytest.raises(
-            ServingError, match="takes no text so long; send a shorter one"
+            TextTooLong,
+            match="takes no text so long; send a shorter one. The text has "
+            "5000 bytes.",
         ):
             client.predict(["ok", "x" * 5000])
 

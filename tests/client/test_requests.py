@@ -14,7 +14,12 @@ from kerassent.client._deadline import Deadline
 from kerassent.client._failure import Failure, Remedy
 from kerassent.client._requests import Requests
 from kerassent.client._waiting import Blocking, OnEventLoop, iterate, run
-from kerassent.errors import DeadlineExceeded, Overloaded, ServingError
+from kerassent.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    ServingError,
+    TextTooLong,
+)
 
 
 def requests_of(waiting, **changes):
@@ -120,8 +125,17 @@ def test_single_text_that_is_too_large_is_told(waiting):
             raise failure(Remedy.FEWER_BYTES)
         return len(texts)
 
-    with pytest.raises(ServingError, match="^No.$"):
+    with pytest.raises(TextTooLong, match="^No. The text has 5 bytes.$"):
         answers(requests_of(waiting), ask, [b"a", b"large", b"b"])
+
+
+def test_server_that_takes_no_text_does_not_blame_the_text(waiting):
+    async def ask(texts, deadline):
+        raise failure(Remedy.FEWER_TEXTS)
+
+    with pytest.raises(ServingError, match="^No.$") as caught:
+        answers(requests_of(waiting), ask, [b"a", b"b"])
+    assert type(caught.value) is ServingError
 
 
 @pytest.mark.parametrize("remedy", [Remedy.RETRY, Remedy.RETRY_IF_KNOWN])
