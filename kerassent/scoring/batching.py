@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerassent.client import Client
+from kerassent.errors import TextTooLong
 from kerassent.prediction import Model
 
 # A batch holds so many bytes of text, and no fewer or more texts than these:
@@ -32,6 +33,7 @@ def score_texts(
     *,
     batch_size: int | None = None,
     advance: Callable[[int], object] = lambda count: None,
+    refused: set[bytes] | None = None,
 ) -> FloatArray:
     """Returns what a model says of texts, in their order.
 
@@ -41,9 +43,15 @@ def score_texts(
         batch_size: How many texts go through a model of this process at once,
             or `None` for as many as are fast: the shorter, the more.
         advance: Is called with how many more rows have an answer.
+        refused: Gets the texts that are too long for a server. Without it
+            the first of them is an error.
 
     Returns:
-        float32 `(num_texts, num_classes)`; NaN where there is no text.
+        float32 `(num_texts, num_classes)`; NaN where there is no text, or a
+        refused one.
+
+    Raises:
+        ServingError: The server gave no answer.
     """
     places: dict[bytes, int] = {}
     for text in texts:
@@ -64,7 +72,9 @@ def score_texts(
         for start, end in _spans(model, lengths[order], batch_size)
     ]
     asked = _asked(
-        model, ([unique[place] for place in batch] for batch in batches)
+        model,
+        ([unique[place] for place in batch] for batch in batches),
+        refused,
     )
     for batch, probabilities in zip(batches, asked, strict=True):
         answers[batch] = probabilities
@@ -72,16 +82,28 @@ def score_texts(
     return answers[rows]
 
 
-def _asked(model: Any, batches: Iterable[list[bytes]]) -> Iterator[FloatArray]:
+def _asked(
+    model: Any, batches: Iterable[list[bytes]], refused: set[bytes] | None
+) -> Iterator[FloatArray]:
     """Yields the probabilities of each batch, in order."""
     is_client = isinstance(model, Client)
 
     def ask(batch: list[bytes]) -> FloatArray:
-        found: FloatArray = (
-            model.predict_proba(batch)
-            if is_client
-            else model.predict_proba(batch, batch_size=len(batch))
-        )
+        found: FloatArray
+        if not is_client:
+            found = model.predict_proba(batch, batch_size=len(batch))
+            return found
+        try:
+            found = model.predict_proba(batch)
+        except TextTooLong:
+            if refused is None:
+                raise
+            if len(batch) == 1:
+                refused.update(batch)
+                return np.full((1, len(model.class_names)), np.nan, np.float32)
+            middle = len(batch) // 2
+            parts = [ask(batch[:middle]), ask(batch[middle:])]
+            found = np.concatenate(parts)
         return found
 
     calls = _CLIENT_CALLS if is_client else getattr(model, "calls_at_once", 1)

@@ -1,7 +1,7 @@
 """A file's rows, a bounded number at a time, and what of them is scored."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ CHUNK_ROWS = 8192
 CHUNK_BYTES = 32 << 20
 
 _EMPTY = "an empty text"
+_TOO_LONG = "a text longer than the server takes"
 
 
 @dataclass
@@ -72,6 +73,17 @@ class Chunk:
         """
         for number, text in enumerate(texts, start):
             self.add(number, text, "")
+
+    def refuse(self, texts: Collection[bytes]) -> None:
+        """Marks rows whose text a server did not take.
+
+        Args:
+            texts: These texts.
+        """
+        for place, text in enumerate(self.texts):
+            if text in texts:
+                self.texts[place] = None
+                self.problems[place] = _TOO_LONG
 
     def rows(self) -> list[list[object]]:
         """Returns all columns' cells of each row."""

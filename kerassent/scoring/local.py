@@ -77,6 +77,7 @@ def score_file(
         prefix: What the added columns' names begin with.
         strict: Whether a row that has no text, or can't be written as it is,
             is an error; all rows are looked at before the first is scored.
+            A text that is longer than a server takes is one as it is met.
         resume: Whether to go on with an unfinished output.
         batch_size: How many texts go through the model at once; `None` takes
             more of short ones. A server decides for itself.
@@ -133,7 +134,13 @@ def score_file(
             batch_size=None if isinstance(model, Client) else batch_size,
         )
         with Partial(output, settings) as partial:
-            _score(model, rows, form, partial, batch_size, chunk_rows, progress)
+            _score(
+                *(model, rows, form, partial),
+                batch_size=batch_size,
+                chunk_rows=chunk_rows,
+                strict=strict,
+                progress=progress,
+            )
             partial.publish(form)
         return ScoredFile(
             path=output,
@@ -154,8 +161,10 @@ def _score(
     rows: Source,
     form: Output,
     partial: Partial,
+    *,
     batch_size: int | None,
     chunk_rows: int,
+    strict: bool,
     progress: Callable[[int, int], object],
 ) -> None:
     """Scores what is left, a chunk at a time."""
@@ -173,11 +182,17 @@ def _score(
 
     for chunk in rows.chunks(done, chunk_rows=chunk_rows):
         form.check(chunk)
+        refused: set[bytes] = set()
+        probabilities = score_texts(
+            model,
+            chunk.texts,
+            batch_size=batch_size,
+            advance=advance,
+            refused=None if strict else refused,
+        )
+        chunk.refuse(refused)
         problems = Problems()
         problems.add_chunk(chunk)
-        probabilities = score_texts(
-            model, chunk.texts, batch_size=batch_size, advance=advance
-        )
         answers = form.added.answers(probabilities, chunk.problems)
         partial.add(
             form.rows(chunk, answers),

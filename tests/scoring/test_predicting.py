@@ -7,6 +7,12 @@ from click.testing import CliRunner
 
 from kerassent.cli import main
 from kerassent.server import serve
+from kerassent.server.grpc_server import GrpcOptions
+from kerassent.server.lifecycle import LifecycleOptions
+from kerassent.server.model_config import ModelConfig
+from kerassent.server.rest import RestOptions
+from kerassent.server.running import ServerOptions, start
+from kerassent.server.servable import ServableOptions
 from tests.scoring.conftest import read_table, write_table
 
 
@@ -97,6 +103,59 @@ def test_strict_is_an_error_that_names_the_row(tiny_models, source, tmp_path):
     )
     assert "1 row has an empty text (row 7, counted from 0)" in shown.stderr
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def narrow(tiny_models):
+    """A real server that takes 4 kB in a request, by protocol."""
+    options = ServerOptions(
+        [ModelConfig("tiny", str(tiny_models))],
+        port=0,
+        rest_api_port=0,
+        grpc=GrpcOptions(
+            channel_arguments=(("grpc.max_receive_message_length", 4096),)
+        ),
+        rest=RestOptions(max_body_bytes=4096),
+        lifecycle=LifecycleOptions(),
+        servables=ServableOptions(),
+    )
+    with start(options) as server:
+        yield {"grpc": server.grpc_url, "rest": server.rest_url}
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_text_that_the_server_does_not_take_is_marked(
+    protocol, narrow, tiny_models, easy_rows, tmp_path
+):
+    rows = [[i, text] for i, (text, _) in enumerate(easy_rows)]
+    for place in (20, 90):
+        rows[place][1] = f"good {place} " * 1000
+    source = write_table(tmp_path / "in.csv", rows, ["id", "text"])
+    outputs = [tmp_path / "out.csv", tmp_path / "local.csv"]
+    files = ["--input", source, "--text", "text", "--output"]
+    model = ["--url", narrow[protocol], "--model-name", "tiny"]
+    shown = kerassent("predict", *model, *files, outputs[0])
+    kerassent("predict", tiny_models, *files, outputs[1])
+    assert "158 of 160 rows scored" in shown.stderr
+    assert (
+        "2 rows have a text longer than the server takes (lines 22, 92)"
+        in shown.stderr
+    )
+    (_, found), (_, local) = map(read_table, outputs)
+    for place, (ours, theirs) in enumerate(zip(found, local, strict=True)):
+        if place in (20, 90):
+            assert ours == [
+                *(theirs[:2] + [""] * 4),
+                "a text longer than the server takes",
+            ]
+        else:
+            assert ours[:3] == theirs[:3]
+    shown = kerassent(
+        *("predict", *model, *files, tmp_path / "strict.csv", "--strict"),
+        code=1,
+    )
+    assert "takes no text so long" in shown.stderr
+    assert not (tmp_path / "strict.csv").exists()
 
 
 FILES = ("run", "--input", "a.parquet", "--output", "b.parquet")
