@@ -73,10 +73,13 @@ class ParquetOutput(Output):
             schema = found if schema is None else _unified(schema, found)
         if schema is None:
             raise ValueError("`ends` must be those of one chunk or more.")
+        inexact = _inexact(schema, _streams(data, ends))
         schema = pa.schema(
             [
-                field.with_type(pa.string()) if _is_null(field) else field
-                for field in schema
+                field.with_type(pa.string())
+                if _is_null(field) or place in inexact
+                else field
+                for place, field in enumerate(schema)
             ],
             metadata=schema.metadata,
         )
@@ -100,6 +103,30 @@ def _streams(
             file.seek(start)
             with pa.ipc.open_stream(file.read(end - start)) as stream:
                 yield stream
+
+
+def _inexact(
+    schema: pa.Schema, streams: Iterator[pa.RecordBatchStreamReader]
+) -> set[int]:
+    """Returns the float64 columns that can't hold integers of some chunk."""
+    found: set[int] = set()
+    for stream in streams:
+        places = [
+            place
+            for place, (field, wanted) in enumerate(
+                zip(stream.schema, schema, strict=True)
+            )
+            if field.type == pa.int64() and wanted.type == pa.float64()
+        ]
+        if not places:
+            continue
+        table = stream.read_all()
+        for place in places:
+            try:
+                table.column(place).cast(pa.float64())
+            except pa.ArrowInvalid:  # beyond 2**53
+                found.add(place)
+    return found
 
 
 def _typed(column: list[object]) -> pa.Array:

@@ -63,6 +63,20 @@ def test_columns_take_the_type_that_all_chunks_have(model, tmp_path):
     assert found["none"] == [None] * 4
 
 
+def test_large_ids_keep_their_digits_whatever_follows(model, tmp_path):
+    source = tmp_path / "in.jsonl"
+    ids = [7, 2**53 + 1, None, 0.5]
+    rows = [{"text": "a", "id": each, "small": each and 7} for each in ids]
+    rows[3]["small"] = 0.5
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for chunk_rows in (1, 2, 100):
+        output = tmp_path / f"{chunk_rows}.parquet"
+        score_file(model, source, output, text="text", chunk_rows=chunk_rows)
+        found = pq.read_table(output).to_pydict()
+        assert found["id"] == ["7", "9007199254740993", None, "0.5"]
+        assert found["small"] == [7.0, 7.0, None, 0.5]
+
+
 def test_dates_of_a_workbook_are_dates(model, tmp_path):
     import openpyxl
 
