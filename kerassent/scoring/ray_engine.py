@@ -103,8 +103,8 @@ def score_dataset(
             the paths say.
 
     Raises:
-        DataError: There is no such column, or the source has no rows, or one
-            of the columns that are to be added.
+        DataError: The source is no parquet, has no rows or no such column, or
+            has one of the columns that are to be added.
         FileExistsError: The output is there already.
         ImportError: Ray is not installed.
         KerassentError: Rows are missing in the output.
@@ -127,12 +127,10 @@ def score_dataset(
     columns = AnswerColumns(open_model(path).class_names, prefix)
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
-    data = ray.data.read_parquet(
-        source, filesystem=filesystem, num_cpus=_TASK_CPUS
-    )
+    data, schema = _read(ray, source, filesystem)
     data.context.target_max_block_size = _BLOCK_BYTES
     data.context.execution_options.preserve_order = True
-    text = _text_column(data, source, text, columns)
+    text = _text_column(schema, source, text, columns)
     expected = data.count()
     if not expected:
         raise DataError(
@@ -222,10 +220,28 @@ def _check_output(files: Any, directory: str, output: str) -> None:
     )
 
 
+def _read(ray: Any, source: str, filesystem: Any) -> tuple[Any, Any]:
+    """Returns the data set, and its Arrow schema."""
+    schema = None
+    why = ""
+    try:
+        data = ray.data.read_parquet(
+            source, filesystem=filesystem, num_cpus=_TASK_CPUS
+        )
+        schema = data.schema()
+    except (FileNotFoundError, ValueError) as error:
+        why = f" ({error})"
+    if schema is None:
+        raise DataError(
+            f"There is no parquet to be read at {source}{why}. Expected a "
+            "parquet file, or a directory of them, which all nodes can read."
+        )
+    return data, schema.base_schema
+
+
 def _text_column(
-    data: Any, source: str, text: str | None, columns: AnswerColumns
+    schema: Any, source: str, text: str | None, columns: AnswerColumns
 ) -> str:
-    schema = data.schema().base_schema
     header = _Header(source, tuple(schema.names))
     columns.check(source, header.columns)
     place, _ = find_columns(header, text, None)

@@ -165,6 +165,16 @@ def test_the_rows_and_labels_are_those_of_the_local_engine(
     }
 
 
+def test_a_source_that_is_no_parquet_is_refused(tiny_models, address, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("text\ngood\n")
+    done = run_predict(tiny_models, source, tmp_path / "out", address)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"Error: There is no parquet to be read at {source}")
+    assert said.endswith("a directory of them, which all nodes can read.")
+
+
 def test_a_source_without_rows_is_refused(tiny_models, address, tmp_path):
     source, output = tmp_path / "in.parquet", tmp_path / "out"
     schema = pa.schema({"id": pa.int64(), "text": pa.string()})
