@@ -65,12 +65,18 @@ def summarize(
         payloads: With what.
         window: What counts begins and ends here; before it is warmup.
         num_requests: How many requests were to be sent in it, or `None` for
-            those that were.
+            those that were, or that were under way throughout.
         rate: The open loop's rate.
         clients: The closed loop's clients.
     """
     begin, end = window
-    events = [e for e in recording.events if e.intended >= begin]
+    # A client of a closed loop that waits for one answer all the time sends
+    # nothing in it: without that request its waiting would not be seen.
+    events = [
+        e
+        for e in recording.events
+        if e.intended >= begin or (num_requests is None and e.done > end)
+    ]
     if num_requests is None:
         num_requests = len(events)
     answered = sorted(
@@ -103,7 +109,7 @@ def summarize(
         throughput=in_time / (end - begin),
         latency_ms=latency,
         curve=tuple((float(percent), at(percent)) for percent in _CURVE),
-        slices=_slices(recording.events, begin, end),
+        slices=_slices(events, recording.events, begin, end),
         generator=_generator(
             recording, events, median=latency["p50"], is_open=rate is not None
         ),
@@ -124,17 +130,16 @@ def _failures(events: Sequence[Event]) -> tuple[Failures, ...]:
 
 
 def _slices(
-    events: Sequence[Event], begin: float, end: float
+    counted: Sequence[Event], events: Sequence[Event], begin: float, end: float
 ) -> tuple[Slice, ...]:
     count = max(1, min(_MAX_SLICES, round(end - begin)))
     width = (end - begin) / count
     sent: list[list[Event]] = [[] for _ in range(count)]
     came = [0] * count
+    for event in counted:
+        place = int((event.intended - begin) / width)
+        sent[max(0, min(count - 1, place))].append(event)
     for event in events:
-        if event.intended >= begin:
-            sent[min(count - 1, int((event.intended - begin) / width))].append(
-                event
-            )
         if begin <= event.done < end and not event.error:
             came[min(count - 1, int((event.done - begin) / width))] += 1
     slices = []

@@ -109,7 +109,7 @@ def run_sweep(
         say: Called with each result as it comes.
 
     Raises:
-        ServingError: The server answers nothing.
+        ServingError: The server answers nothing, or nothing within `seconds`.
         ValueError: An argument has no sense.
     """
     if rates is not None:
@@ -130,12 +130,22 @@ def run_sweep(
             warmup=warmup,
         )
         say(result)
-        if not result.num_answered:
-            raise ServingError(
+        wrong = None
+        if not result.num_answered and result.failures:
+            wrong = (
                 f"None of {result.num_requests} requests got an answer: "
-                f"{result.failures[0].example}",
-                model_name=server.model_name,
-                url=server.url,
+                f"{result.failures[0].example}"
+            )
+        # The rates are parts of what was answered.
+        elif not (result.throughput if rates is None else result.num_answered):
+            wrong = (
+                f"With {result.load}, no answer came within the "
+                f"{result.seconds:.4g} s of a load: make it longer, or send "
+                "fewer texts in a request."
+            )
+        if wrong:
+            raise ServingError(
+                wrong, model_name=server.model_name, url=server.url
             )
         return result
 

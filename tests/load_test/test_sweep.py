@@ -3,7 +3,7 @@ import time
 import pytest
 
 from kerassent.errors import ServingError
-from kerassent.load_test import Payloads, run_sweep
+from kerassent.load_test import Connections, Payloads, run_sweep
 
 TEXTS = Payloads(["a text"])
 
@@ -90,3 +90,24 @@ def test_a_server_that_answers_nothing_is_an_error(timed, connections):
     timed.serve = serve
     with pytest.raises(ServingError, match="None of .* got an answer.*as told"):
         run_sweep(connections, TEXTS, seconds=0.2, warmup=0)
+
+
+def test_requests_that_outlast_their_timeout_and_the_load_are_an_error(timed):
+    timed.serve = lambda number: time.sleep(0.6 if number else 0)
+    with (
+        Connections(
+            timed.urls["grpc"], model_name="sentiment", timeout=0.4
+        ) as connections,
+        pytest.raises(ServingError, match="None of 1 requests got an answer"),
+    ):
+        run_sweep(connections, TEXTS, seconds=0.2, warmup=0.1)
+
+
+def test_answers_that_come_after_the_load_are_an_error(timed, connections):
+    """There is no rate to begin with."""
+    timed.serve = lambda number: time.sleep(0.6 if number else 0)
+    with pytest.raises(ServingError, match="1 client, no answer .* 0.2 s"):
+        run_sweep(connections, TEXTS, seconds=0.2, warmup=0.1)
+    # With rates it is no matter.
+    found = run_sweep(connections, TEXTS, rates=[5], seconds=0.2, warmup=0.1)
+    assert found.alone.latency_ms["p50"] == pytest.approx(600, abs=150)
