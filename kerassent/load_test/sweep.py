@@ -218,11 +218,14 @@ def problem(result: LoadResult, max_latency_ms: float) -> str | None:
         max_latency_ms: The most that 95 % of them may take.
     """
     count = result.num_requests
-    missing = result.num_failed
+    if not count:
+        return "no request was due"
     if result.num_failed > _MAX_FAILED * count:
-        return f"{missing / count:.1%} failed"
-    if result.rate and result.throughput < _MIN_THROUGHPUT * result.rate:
-        return f"answers {result.throughput / result.rate:.0%} of it"
+        return f"{result.num_failed / count:.1%} failed"
+    # Of what was due: at random that may be less than the rate, or more.
+    answered = result.throughput * result.seconds / count
+    if answered < _MIN_THROUGHPUT:
+        return f"answers {answered:.0%} of it"
     if result.num_unsent > _MAX_FAILED * count:
         return f"{result.num_unsent / count:.1%} could not be sent"
     p95 = result.latency_ms["p95"]

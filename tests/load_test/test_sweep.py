@@ -4,8 +4,16 @@ import pytest
 
 from kerassent.errors import ServingError
 from kerassent.load_test import Connections, Payloads, run_sweep
+from kerassent.load_test.open_loop import _moments
+from kerassent.load_test.recording import Event, Recording
+from kerassent.load_test.summary import summarize
+from kerassent.load_test.sweep import problem
 
 TEXTS = Payloads(["a text"])
+
+
+class Nobody:
+    url, model_name, model_spec = "grpc://nowhere:1", "m", "m"
 
 
 @pytest.fixture(params=["grpc"])
@@ -80,6 +88,37 @@ def test_a_rate_with_failures_is_not_sustained(timed, connections):
     found = run_sweep(connections, TEXTS, rates=[50], seconds=1, warmup=0)
     assert found.knee is None
     assert found.steps[0].problem.endswith("% failed")
+
+
+def due(moments, latency, *, rate, window=(1.0, 6.0)):
+    """Returns the result of requests that take so long if due so late."""
+    recording = Recording()
+    for moment in moments:
+        done = moment + latency(moment)
+        recording.events.append(Event(moment, moment, moment, done, None))
+    return summarize(
+        recording,
+        server=Nobody(),
+        payloads=TEXTS,
+        window=window,
+        num_requests=sum(moment >= window[0] for moment in moments),
+        rate=rate,
+    )
+
+
+@pytest.mark.parametrize("rate", [6.0, 50.0])
+def test_no_rate_is_too_much_because_chance_asked_for_less(rate):
+    offered = []
+    for seed in range(50):
+        moments = _moments(rate, 1.0, 5.0, "poisson", seed)
+        found = due(moments, lambda moment: 0.002, rate=rate)
+        offered.append(found.num_requests / found.seconds)
+        assert problem(found, 10.0) is None
+    assert min(offered) < 0.95 * rate < rate < max(offered)
+
+
+def test_a_rate_of_which_nothing_was_due_is_not_sustained():
+    assert problem(due([], None, rate=0.2), 10.0) == "no request was due"
 
 
 def test_a_server_that_answers_nothing_is_an_error(timed, connections):
