@@ -23,6 +23,8 @@ _CURVE: Final = (
     *(90, 92, 94, 95, 96, 97, 98, 99, 99.5, 99.9, 99.95, 99.99, 100),
 )
 _MAX_SLICES: Final = 60
+# One in so many of the requests shows how long they take at first.
+_FIRST: Final = 5
 
 # Beyond these the generator itself is part of what it measures.
 _MAX_PROCESSOR_SHARE: Final = 0.8
@@ -104,6 +106,7 @@ def summarize(
         seconds=end - begin,
         num_requests=num_requests,
         num_answered=len(answered),
+        num_in_step=_in_step(events, end),
         num_unsent=num_requests - len(events),
         failures=_failures(events),
         throughput=in_time / (end - begin),
@@ -127,6 +130,22 @@ def _failures(events: Sequence[Event]) -> tuple[Failures, ...]:
         Failures(kind, len(all_), all_[0]) for kind, all_ in messages.items()
     ]
     return tuple(sorted(found, key=lambda failures: -failures.count))
+
+
+def _in_step(events: Sequence[Event], end: float) -> int:
+    """Returns how many answers came in step with the requests.
+
+    If each takes the same time, the last answers come by that much later than
+    the end, however long it is. They come later still if requests pile up.
+    """
+    answered = sorted(
+        (e for e in events if not e.error), key=lambda e: e.intended
+    )
+    first = answered[: max(1, len(answered) // _FIRST)]
+    took = percentile(
+        sorted(e.done - e.intended for e in first), 95, len(first)
+    )
+    return sum(e.done <= end + (took or 0.0) for e in answered)
 
 
 def _slices(

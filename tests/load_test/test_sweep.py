@@ -117,6 +117,58 @@ def test_no_rate_is_too_much_because_chance_asked_for_less(rate):
     assert min(offered) < 0.95 * rate < rate < max(offered)
 
 
+EVEN = {rate: _moments(rate, 1.0, 5.0, "even", 0) for rate in (1.0, 2.0, 50.0)}
+
+
+@pytest.mark.parametrize("rate", EVEN)
+@pytest.mark.parametrize("seconds", [0.9, 1.5, 4.0, 30.0])
+def test_a_server_that_is_slow_but_keeps_up_sustains_a_rate(rate, seconds):
+    found = due(EVEN[rate], lambda moment: seconds, rate=rate)
+    assert problem(found, 1e3 * seconds + 1) is None
+    assert found.num_in_step == found.num_requests == 5 * rate
+    # Two in five are quick, also among the first.
+    mixed = due(
+        EVEN[rate],
+        lambda moment: seconds if round(moment * rate) % 5 < 3 else 0.01,
+        rate=rate,
+    )
+    assert problem(mixed, 1e3 * seconds + 1) is None
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1.5])
+@pytest.mark.parametrize(
+    "rate, part", [(1.0, 0.5), (2.0, 0.7), (50.0, 0.25), (50.0, 0.9)]
+)
+def test_requests_that_pile_up_are_too_much_whatever_the_limit(
+    rate, part, seconds
+):
+    """The server can answer a part of the rate."""
+    found = due(
+        EVEN[rate],
+        lambda moment: seconds + moment * (1 / part - 1),
+        rate=rate,
+    )
+    assert problem(found, 1e6).startswith("answers ")
+    assert found.num_answered == found.num_requests > found.num_in_step
+
+
+def test_a_server_that_takes_longer_than_the_warmup_sustains_a_rate(
+    timed, connections
+):
+    """It answers all at a time, so that no rate is too much."""
+    timed.serve = lambda number: time.sleep(0.5 if number else 0)
+    found = run_sweep(
+        connections,
+        TEXTS,
+        rates=[5, 40],
+        max_latency_ms=3000,
+        seconds=1,
+        warmup=0.1,
+    )
+    assert [step.problem for step in found.steps] == [None, None]
+    assert found.steps[1].result.throughput < 35
+
+
 def test_a_rate_of_which_nothing_was_due_is_not_sustained():
     assert problem(due([], None, rate=0.2), 10.0) == "no request was due"
 
