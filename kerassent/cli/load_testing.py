@@ -140,7 +140,7 @@ def load_test(
         raise click.UsageError(
             "Give one of --rate, --clients and --sweep (or --rates)."
         )
-    if not any(modes) and urlsplit(url).hostname not in _LOOPBACK:
+    if not any(modes) and not _is_here(url):
         raise click.UsageError(
             "The default is a sweep, which overloads the server. Give --sweep "
             "if you want that for another machine, else --rate or --clients."
@@ -208,6 +208,11 @@ def load_test(
 
     tables = sweep_tables if isinstance(measured, run.Sweep) else load_tables
     print_tables(*tables(measured))
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "unix" or parts.hostname in _LOOPBACK
 
 
 def _numbers(rates: str | None) -> Sequence[float] | None:

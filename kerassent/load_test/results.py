@@ -81,6 +81,8 @@ class LoadResult:
         seconds: How long it lasted, without the warmup.
         num_requests: How many requests were to be sent.
         num_answered: How many of them got an answer.
+        num_in_step: How many of them got it no longer after the end than the
+            first ones took. Where requests pile up it is fewer.
         num_unsent: How many could not be sent before the end.
         failures: The rest, by kind.
         throughput: Answers a second.
@@ -102,6 +104,7 @@ class LoadResult:
     seconds: float
     num_requests: int
     num_answered: int
+    num_in_step: int
     num_unsent: int
     failures: tuple[Failures, ...]
     throughput: float

@@ -23,6 +23,8 @@ _CURVE: Final = (
     *(90, 92, 94, 95, 96, 97, 98, 99, 99.5, 99.9, 99.95, 99.99, 100),
 )
 _MAX_SLICES: Final = 60
+# One in so many of the requests shows how long they take at first.
+_FIRST: Final = 5
 
 # Beyond these the generator itself is part of what it measures.
 _MAX_PROCESSOR_SHARE: Final = 0.8
@@ -65,12 +67,18 @@ def summarize(
         payloads: With what.
         window: What counts begins and ends here; before it is warmup.
         num_requests: How many requests were to be sent in it, or `None` for
-            those that were.
+            those that were, or that were under way throughout.
         rate: The open loop's rate.
         clients: The closed loop's clients.
     """
     begin, end = window
-    events = [e for e in recording.events if e.intended >= begin]
+    # A client of a closed loop that waits for one answer all the time sends
+    # nothing in it: without that request its waiting would not be seen.
+    events = [
+        e
+        for e in recording.events
+        if e.intended >= begin or (num_requests is None and e.done > end)
+    ]
     if num_requests is None:
         num_requests = len(events)
     answered = sorted(
@@ -98,12 +106,13 @@ def summarize(
         seconds=end - begin,
         num_requests=num_requests,
         num_answered=len(answered),
+        num_in_step=_in_step(events, end),
         num_unsent=num_requests - len(events),
         failures=_failures(events),
         throughput=in_time / (end - begin),
         latency_ms=latency,
         curve=tuple((float(percent), at(percent)) for percent in _CURVE),
-        slices=_slices(recording.events, begin, end),
+        slices=_slices(events, recording.events, begin, end),
         generator=_generator(
             recording, events, median=latency["p50"], is_open=rate is not None
         ),
@@ -123,18 +132,33 @@ def _failures(events: Sequence[Event]) -> tuple[Failures, ...]:
     return tuple(sorted(found, key=lambda failures: -failures.count))
 
 
+def _in_step(events: Sequence[Event], end: float) -> int:
+    """Returns how many answers came in step with the requests.
+
+    If each takes the same time, the last answers come by that much later than
+    the end, however long it is. They come later still if requests pile up.
+    """
+    answered = sorted(
+        (e for e in events if not e.error), key=lambda e: e.intended
+    )
+    first = answered[: max(1, len(answered) // _FIRST)]
+    took = percentile(
+        sorted(e.done - e.intended for e in first), 95, len(first)
+    )
+    return sum(e.done <= end + (took or 0.0) for e in answered)
+
+
 def _slices(
-    events: Sequence[Event], begin: float, end: float
+    counted: Sequence[Event], events: Sequence[Event], begin: float, end: float
 ) -> tuple[Slice, ...]:
     count = max(1, min(_MAX_SLICES, round(end - begin)))
     width = (end - begin) / count
     sent: list[list[Event]] = [[] for _ in range(count)]
     came = [0] * count
+    for event in counted:
+        place = int((event.intended - begin) / width)
+        sent[max(0, min(count - 1, place))].append(event)
     for event in events:
-        if event.intended >= begin:
-            sent[min(count - 1, int((event.intended - begin) / width))].append(
-                event
-            )
         if begin <= event.done < end and not event.error:
             came[min(count - 1, int((event.done - begin) / width))] += 1
     slices = []

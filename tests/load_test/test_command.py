@@ -78,6 +78,14 @@ def test_another_machine_has_to_be_named_with_a_load():
 
 
 @pytest.mark.parametrize(
+    "url", ["unix:///no/such.sock", "http://[::1]:9", "grpc://localhost:9"]
+)
+def test_this_machine_gets_a_sweep_without_being_asked_for(url):
+    shown = load_test("--url", url, "--model-name", "m", code=1)
+    assert shown.stderr.startswith("Error: Nothing answers at ")
+
+
+@pytest.mark.parametrize(
     "arguments, message",
     [
         (("--rate", 1, "--clients", 2), "Give one of"),

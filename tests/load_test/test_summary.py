@@ -79,6 +79,30 @@ def test_the_warmup_does_not_count():
     assert found.throughput == pytest.approx((50 + 50) / 5, abs=0.5)
 
 
+def test_what_a_closed_loop_waits_for_throughout_counts():
+    """Three clients: one is held up, one fails, one is answered quickly."""
+    late = ("DeadlineExceeded", "x")
+    events = [event(0, 9), event(0, 8, error=late), event(0.5, 1)]
+    events += [event(n, 0.5) for n in (2, 3, 4)]
+    closed = {"num_requests": None, "rate": None, "clients": 3}
+    found = result_of(events, window=(1.0, 5.0), **closed)
+    # That of the warmup which ended in time does not.
+    assert (found.num_requests, found.num_failed) == (5, 1)
+    assert found.latency_ms["p50"] == pytest.approx(500)
+    assert found.latency_ms["max"] is None
+    assert found.throughput == 1  # with that of the warmup
+    assert sum(part.num_requests for part in found.slices) == 5
+    assert (found.slices[0].num_requests, found.slices[0].num_failed) == (2, 1)
+    assert found.slices[0].max_ms == pytest.approx(9000)
+
+
+def test_what_was_due_in_the_warmup_of_an_open_loop_never_counts():
+    events = [event(0, 9), event(2, 0.5)]
+    found = result_of(events, window=(1.0, 5.0), num_requests=1)
+    assert (found.num_requests, found.num_unsent) == (1, 0)
+    assert found.latency_ms["max"] == pytest.approx(500)
+
+
 def test_slices_say_when():
     events = [
         event(n / 10, 0.01, error=("Overloaded", "x") if n >= 90 else None)
