@@ -49,6 +49,8 @@ _NO_TLS: Final = ("Tls handshake", "Ssl handshake", "SSL_ERROR")
 _LOST: Final = ("Socket closed", "Connection reset", "Broken pipe", "GOAWAY")
 # What a server that goes away may say in other codes.
 _CUT_OFF: Final = ("RST_STREAM", "Stream removed", "GOAWAY")
+# What gRPC makes of an answer that is HTTP's, from what stands in between.
+_HTTP_TOO_LARGE: Final = "http2 header with status: 413"
 _NOBODY: Final = (
     "connections to all backends failing",
     "errors resolving",
@@ -255,6 +257,10 @@ def _translated(
             return _errors.nothing_answers(target)
     elif any(hint in details for hint in _CUT_OFF):
         return _errors.connection_lost(target, details)
+    if _HTTP_TOO_LARGE in details:
+        return _errors.server_error(
+            target, InvalidRequest, code="413", text=details
+        )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return _errors.odd_answer(target, f"UNIMPLEMENTED: {details}")
     return _errors.server_error(
