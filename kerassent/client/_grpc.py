@@ -6,6 +6,7 @@ model_service.proto.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -122,6 +123,12 @@ class GrpcTransport:
         self._get_status = self._method(
             _MODELS, "GetModelStatus", "get_model_status"
         )
+
+    def turn(
+        self, deadline: Deadline | None
+    ) -> AbstractAsyncContextManager[None]:
+        """Waits for nothing: requests cost no thread."""
+        return nullcontext()
 
     async def predict(
         self, texts: Sequence[bytes], *, signature_name: str, deadline: Deadline
