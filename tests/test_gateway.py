@@ -1,5 +1,6 @@
-"""`serving/nginx.conf` in front of a server, by a real nginx."""
+"""`serving/nginx.conf` in front of a server, by a real nginx, and another."""
 
+import contextlib
 import pathlib
 import shutil
 import socket
@@ -32,6 +33,22 @@ def wait_for(port, process):
             time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def nginx(home, port):
+    """Runs `home`'s nginx.conf, which listens at a port."""
+    settings = f"daemon off; pid {home}/pid; error_log {home}/log;"
+    process = subprocess.Popen(
+        ["nginx", "-c", str(home / "nginx.conf"), "-g", settings],
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 @pytest.fixture(scope="module")
 def gateway(tiny_models, tmp_path_factory):
     """Its port, the directory of certificates, and what stands behind."""
@@ -57,17 +74,47 @@ def gateway(tiny_models, tmp_path_factory):
             assert old in text
             text = text.replace(old, new)
         (home / "nginx.conf").write_text(text)
-        settings = f"daemon off; pid {home}/pid; error_log {home}/log;"
-        process = subprocess.Popen(
-            ["nginx", "-c", str(home / "nginx.conf"), "-g", settings],
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            wait_for(port, process)
+        with nginx(home, port):
             yield port, home / "tls", server
-        finally:
-            process.terminate()
-            process.wait(30)
+
+
+NARROW = """
+events {{}}
+http {{
+    access_log off;
+    client_max_body_size 1m;
+    client_body_buffer_size 1m;
+    proxy_max_temp_file_size 0;
+    server {{
+        listen 127.0.0.1:{grpc_port} http2;
+        location / {{ grpc_pass grpc://{grpc_server}; }}
+    }}
+    server {{
+        listen 127.0.0.1:{rest_port};
+        location / {{ proxy_pass http://{rest_server}; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def narrow_gateway(gateway, tmp_path_factory):
+    """URLs of an nginx that takes 1 MiB, its default, without TLS."""
+    server = gateway[2]
+    home = tmp_path_factory.mktemp("narrow")
+    ports = {"grpc": free_port(), "http": free_port()}
+    text = NARROW.format(
+        grpc_port=ports["grpc"],
+        grpc_server=server.grpc_url.partition("//")[2],
+        rest_port=ports["http"],
+        rest_server=server.rest_url.partition("//")[2],
+    )
+    (home / "nginx.conf").write_text(text)
+    with nginx(home, ports["http"]):
+        yield {
+            scheme: f"{scheme}://127.0.0.1:{port}"
+            for scheme, port in ports.items()
+        }
 
 
 def certificates(tls):
@@ -146,3 +193,19 @@ def test_orders_to_the_server_are_held_back(gateway):
         client.status()
     with ks.Client(server.grpc_url, model_name="sentiment") as client:
         assert client.status()
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_requests_that_are_too_large_for_a_gateway_are_halved(
+    narrow_gateway, gateway, scheme
+):
+    texts = [f"{number} " + "dull " * 10_000 for number in range(50)]
+    with ks.Client(narrow_gateway[scheme], model_name="sentiment") as client:
+        through = client.predict_proba(texts)
+        with pytest.raises(
+            ks.errors.TextTooLong, match="413.* The text has 1500000 bytes."
+        ):
+            client.predict(["dull", "dull " * 300_000])
+    with ks.Client(gateway[2].grpc_url, model_name="sentiment") as client:
+        direct = client.predict_proba(texts)
+    assert abs(through - direct).max() < 1e-4

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from kerassent.contract import GRPC_PORT, REST_PORT
 
@@ -57,7 +57,7 @@ class Address:
         Reference: https://github.com/grpc/grpc/blob/master/doc/naming.md
         """
         if self.scheme == "unix":
-            return f"unix:{self.netloc}"
+            return f"unix:{quote(self.netloc)}"  # It is a URI to gRPC.
         return f"dns:///{self.netloc}"
 
     def __str__(self) -> str:

@@ -20,8 +20,8 @@ class AsyncClient(Connection):
 
     All arguments, results and errors are `Client`'s. A call that is cancelled
     cancels its requests. Over gRPC a request costs no thread; over REST each
-    one that is under way has one of 64. Make it where an event loop runs, and
-    use it in that one.
+    one that is under way has one of 64, and more wait their turn. Make it
+    where an event loop runs, and use it in that one.
 
     Args:
         url: As all others, `Client`'s.

@@ -118,6 +118,7 @@ class Connection:
             tls=tls,
             waiting=self._requests.waiting,
         )
+        self._requests.turn = self._transport.turn
         self._class_names: tuple[str, ...] | None = None
 
     @property
@@ -275,17 +276,17 @@ class Connection:
             left = end - time.monotonic()
             # Even the last attempt gets a second, to end with a reason.
             request_timeout = min(self._requests.timeout, max(left, 1.0))
+            deadline = Deadline.after(request_timeout)
             try:
-                statuses = await transport.status(
-                    deadline=Deadline.after(request_timeout)
-                )
+                async with transport.turn(deadline):
+                    statuses = await transport.status(deadline=deadline)
                 self._requests.has_answered = True
                 if any(status.state == "AVAILABLE" for status in statuses):
                     if self._target.version_label is not None:
+                        deadline = Deadline.after(request_timeout)
                         # Status knows no labels; this fails until it's there.
-                        await transport.metadata(
-                            deadline=Deadline.after(request_timeout)
-                        )
+                        async with transport.turn(deadline):
+                            await transport.metadata(deadline=deadline)
                     return
                 problem: ServingError = self._target.error(
                     DeadlineExceeded,

@@ -153,6 +153,17 @@ def no_answer_in_time(target: Target, timeout: float) -> Failure:
     return Failure(error)
 
 
+def no_turn_in_time(target: Target, timeout: float, most: int) -> Failure:
+    """The client gave up before it asked."""
+    error = target.error(
+        DeadlineExceeded,
+        f"{target.address} was not asked within `timeout={timeout:.4g}` "
+        f"seconds: {most} requests of this client were under way, the most "
+        "over REST. Raise `timeout`, make fewer calls at a time, or use gRPC.",
+    )
+    return Failure(error)
+
+
 def wrong_protocol(target: Target) -> Failure:
     """Somebody answers, in the other protocol."""
     address = target.address

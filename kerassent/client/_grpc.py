@@ -6,6 +6,7 @@ model_service.proto.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -49,6 +50,8 @@ _NO_TLS: Final = ("Tls handshake", "Ssl handshake", "SSL_ERROR")
 _LOST: Final = ("Socket closed", "Connection reset", "Broken pipe", "GOAWAY")
 # What a server that goes away may say in other codes.
 _CUT_OFF: Final = ("RST_STREAM", "Stream removed", "GOAWAY")
+# What gRPC makes of an answer that is HTTP's, from what stands in between.
+_HTTP_TOO_LARGE: Final = "http2 header with status: 413"
 _NOBODY: Final = (
     "connections to all backends failing",
     "errors resolving",
@@ -120,6 +123,12 @@ class GrpcTransport:
         self._get_status = self._method(
             _MODELS, "GetModelStatus", "get_model_status"
         )
+
+    def turn(
+        self, deadline: Deadline | None
+    ) -> AbstractAsyncContextManager[None]:
+        """Waits for nothing: requests cost no thread."""
+        return nullcontext()
 
     async def predict(
         self, texts: Sequence[bytes], *, signature_name: str, deadline: Deadline
@@ -255,6 +264,10 @@ def _translated(
             return _errors.nothing_answers(target)
     elif any(hint in details for hint in _CUT_OFF):
         return _errors.connection_lost(target, details)
+    if _HTTP_TOO_LARGE in details:
+        return _errors.server_error(
+            target, InvalidRequest, code="413", text=details
+        )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return _errors.odd_answer(target, f"UNIMPLEMENTED: {details}")
     return _errors.server_error(

@@ -8,7 +8,9 @@ from typing import Final
 _MAX_TIMEOUT: Final = 86400.0
 
 # What both HTTP and gRPC can carry.
-_HEADER_NAME: Final = re.compile(r"[0-9A-Za-z_.-]+(?<!-bin)")
+_HEADER_NAME: Final = re.compile(
+    r"[0-9a-z_.-]+(?<!-bin)", re.ASCII | re.IGNORECASE
+)
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
 
 

@@ -12,6 +12,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -23,6 +24,12 @@ from kerassent.client._waiting import Waiting
 
 T = TypeVar("T")
 Ask = Callable[[Sequence[bytes], Deadline], Awaitable[T]]
+Turn = Callable[[Deadline | None], AbstractAsyncContextManager[None]]
+
+
+def at_once(deadline: Deadline | None) -> AbstractAsyncContextManager[None]:
+    """A turn that nobody waits for."""
+    return nullcontext()
 
 
 @dataclass
@@ -35,6 +42,7 @@ class Requests:
         timeout: Seconds for a request, with all its attempts and parts.
         retry: Whether there are attempts after the first.
         max_in_flight: The most requests at a time.
+        turn: What a request waits for before its seconds begin.
 
     Attributes:
         closed: Whether nothing is to be tried again.
@@ -46,6 +54,7 @@ class Requests:
     timeout: float
     retry: bool
     max_in_flight: int
+    turn: Turn = at_once
     closed: bool = False
     has_answered: bool = field(default=False, init=False)
 
@@ -64,12 +73,7 @@ class Requests:
         stopped: list[bool] = []
 
         async def parts(chunk: Chunk) -> list[T]:
-            deadline = (
-                over_all.or_after(self.timeout)
-                if over_all
-                else Deadline.after(self.timeout)
-            )
-            return await told(self._parts(ask, chunk, deadline, stopped))
+            return await told(self._in_turn(ask, chunk, over_all, stopped))
 
         ahead = list(islice(requests, 2))
         if len(ahead) == 1:  # The usual case needs no thread and no task.
@@ -95,7 +99,29 @@ class Requests:
 
     async def one(self, ask: Callable[[Deadline], Awaitable[T]]) -> T:
         """Makes a request that has no texts."""
-        return await told(self._attempts(ask, Deadline.after(self.timeout), ()))
+
+        async def in_turn() -> T:
+            async with self.turn(None):
+                deadline = Deadline.after(self.timeout)
+                return await self._attempts(ask, deadline, ())
+
+        return await told(in_turn())
+
+    async def _in_turn(
+        self,
+        ask: Ask[T],
+        chunk: Chunk,
+        over_all: Deadline | None,
+        stopped: Sequence[bool],
+    ) -> list[T]:
+        """Returns the answers to a chunk, whose seconds begin with its turn."""
+        async with self.turn(over_all):
+            deadline = (
+                over_all.or_after(self.timeout)
+                if over_all
+                else Deadline.after(self.timeout)
+            )
+            return await self._parts(ask, chunk, deadline, stopped)
 
     async def _parts(
         self,

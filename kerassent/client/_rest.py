@@ -4,7 +4,8 @@ Reference: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy.typing as npt
 
 from kerassent.client import _errors
 from kerassent.client._deadline import Deadline
+from kerassent.client._failure import Failure
 from kerassent.client._http import Http
 from kerassent.client._status import ModelVersionStatus, statuses_from_json
 from kerassent.client._target import Target
 from kerassent.client._tls import TlsFiles
 from kerassent.client._transport import Classes, Outputs
-from kerassent.client._waiting import Waiting
+from kerassent.client._waiting import MAX_THREADS, Closed, Waiting
 from kerassent.contract import TEXT, rest_model_path
 
 
@@ -48,6 +50,25 @@ class RestTransport:
         )
         self._http = Http(target, url, headers=headers, tls=tls)
         self._only_outputs: dict[str, str] = {}
+
+    @asynccontextmanager
+    async def turn(self, deadline: Deadline | None) -> AsyncGenerator[None]:
+        """Waits until there is a thread for a request."""
+        try:
+            await self._waiting.begin_turn(
+                deadline.left() if deadline else None
+            )
+        except Closed as error:
+            raise self._closed_meanwhile() from error
+        except TimeoutError as error:
+            timeout = deadline.timeout if deadline else 0.0
+            raise _errors.no_turn_in_time(
+                self._target, timeout, MAX_THREADS
+            ) from error
+        try:
+            yield
+        finally:
+            self._waiting.end_turn()
 
     async def predict(
         self, texts: Sequence[bytes], *, signature_name: str, deadline: Deadline
@@ -116,9 +137,15 @@ class RestTransport:
         self, path: str, question: Any = None, *, deadline: Deadline
     ) -> Any:
         """Makes one request and returns the JSON of its answer."""
-        return await self._waiting.call(
-            lambda: self._http.exchange(path, question, deadline)
-        )
+        try:
+            return await self._waiting.call(
+                lambda: self._http.exchange(path, question, deadline)
+            )
+        except Closed as error:
+            raise self._closed_meanwhile() from error
+
+    def _closed_meanwhile(self) -> Failure:
+        return _errors.connection_lost(self._target, "the client was closed")
 
     async def _only_output(
         self, signature_name: str, deadline: Deadline

@@ -1,6 +1,7 @@
 """What the client needs of a protocol."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +28,15 @@ class Transport(Protocol):
     Each method makes one request, which ends at the deadline, and raises
     `Failure`.
     """
+
+    def turn(
+        self, deadline: Deadline | None
+    ) -> AbstractAsyncContextManager[None]:
+        """Waits until a request can be made at once; one per turn.
+
+        Args:
+            deadline: When it must have begun, or `None`.
+        """
 
     async def predict(
         self, texts: Sequence[bytes], *, signature_name: str, deadline: Deadline

@@ -21,14 +21,36 @@ from typing import Any, Final, Protocol, TypeVar
 T = TypeVar("T")
 
 # Over REST each request that is under way has a thread, in an event loop too.
-_MAX_THREADS: Final = 64
+MAX_THREADS: Final = 64
+
+
+class Closed(Exception):
+    """Whoever waits was closed; never seen outside of the client."""
 
 
 class Waiting(Protocol):
     """How a client waits."""
 
+    async def begin_turn(self, seconds: float | None) -> None:
+        """Waits until `call` has a thread at once.
+
+        Args:
+            seconds: How long to wait at most, or `None` for ever.
+
+        Raises:
+            Closed: It is closed.
+            TimeoutError: There was none in time.
+        """
+
+    def end_turn(self) -> None:
+        """Gives the thread to the next."""
+
     async def call(self, function: Callable[[], T]) -> T:
-        """Returns what a function returns that blocks."""
+        """Returns what a function returns that blocks.
+
+        Raises:
+            Closed: It is closed.
+        """
 
     async def call_grpc(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns what a `grpc.UnaryUnaryMultiCallable` answers."""
@@ -76,6 +98,12 @@ def iterate(generator: AsyncGenerator[T]) -> Iterator[T]:
 class Blocking:
     """Waits in the caller's thread; started work has threads of its own."""
 
+    async def begin_turn(self, seconds: float | None) -> None:
+        """Does nothing: whoever calls has a thread."""
+
+    def end_turn(self) -> None:
+        """Does nothing."""
+
     async def call(self, function: Callable[[], T]) -> T:
         """Returns what a function returns."""
         return function()
@@ -120,12 +148,54 @@ class OnEventLoop:
     """Waits in asyncio's way."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_MAX_THREADS, "kerassent-client")
+        self._threads = ThreadPoolExecutor(MAX_THREADS, "kerassent-client")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns = asyncio.Semaphore(MAX_THREADS)
+        self._num_kept = 0
+        self._closed = False
+
+    async def begin_turn(self, seconds: float | None) -> None:
+        """Waits until one of the threads is free."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # A semaphore is of one loop. What the last one's tasks have of
+            # it, they don't give back.
+            self._loop, self._num_kept = loop, 0
+            self._turns = asyncio.Semaphore(MAX_THREADS)
+        async with asyncio.timeout(seconds):
+            await self._turns.acquire()
+        if self._closed:
+            self._turns.release()  # The next one is to see it, too.
+            raise Closed
+
+    def end_turn(self) -> None:
+        """Gives the thread to the next, when it is free."""
+        if self._num_kept:
+            self._num_kept -= 1
+        else:
+            self._turns.release()
 
     async def call(self, function: Callable[[], T]) -> T:
         """Returns what a function returns, which runs in a thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function)
+        if self._closed:
+            raise Closed
+        loop, turns = asyncio.get_running_loop(), self._turns
+        work = self._threads.submit(function)
+
+        def free(_: Any) -> None:
+            try:
+                loop.call_soon_threadsafe(turns.release)
+            except RuntimeError:
+                pass  # The loop is closed: nobody waits.
+
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            if not work.cancel():
+                # The turn that ends now leaves its thread at work.
+                self._num_kept += 1
+                work.add_done_callback(free)
+            raise
 
     async def call_grpc(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns what the method answers; it costs no thread."""
@@ -169,4 +239,7 @@ class OnEventLoop:
 
     def close(self) -> None:
         """Lets the threads go when their requests have ended."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        if not self._closed:
+            self._closed = True
+            self._threads.shutdown(wait=False)
+            self._turns.release()  # Wakes the first of those that wait.

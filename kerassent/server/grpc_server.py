@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -163,7 +164,8 @@ class GrpcServer:
             bound = bound or new
         if options.socket_path:
             # As in TensorFlow Serving without TLS: files have permissions.
-            self._server.add_insecure_port(f"unix:{options.socket_path}")
+            path = quote(options.socket_path)  # It is a URI to gRPC.
+            self._server.add_insecure_port(f"unix:{path}")
         return bound
 
     def stop(self, grace: float) -> None:

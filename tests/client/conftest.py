@@ -192,6 +192,10 @@ def raw_server():
         yield start
 
 
+class ManyAtOnce(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 @pytest.fixture
 def http_server():
     """Starts an HTTP server that gives one answer and keeps the requests.
@@ -229,7 +233,7 @@ def http_server():
             def log_message(self, *args):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = ManyAtOnce(("127.0.0.1", port), Handler)
         if ssl_context:
             server.socket = ssl_context.wrap_socket(
                 server.socket, server_side=True

@@ -51,6 +51,9 @@ def test_grpc_has_its_own_name_for_an_address():
     assert parse_url("grpcs://h").grpc_target == "dns:///h:8500"
     assert parse_url("grpc://[::1]:9/a").grpc_target == "dns:///[::1]:9"
     assert parse_url("unix:///a.sock").grpc_target == "unix:/a.sock"
+    assert parse_url("unix:///a#b?c%20 é").grpc_target == (
+        "unix:/a%23b%3Fc%2520%20%C3%A9"
+    )
 
 
 @pytest.mark.parametrize("url", ["localhost:8500", "127.0.0.1:8500", ""])

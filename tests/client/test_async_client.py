@@ -1,5 +1,6 @@
 import asyncio
 import inspect
+import json
 import threading
 import time
 
@@ -167,3 +168,132 @@ def test_call_that_fails_leaves_no_task_and_no_warning(grpc_server):
         return len(asyncio.all_tasks())
 
     assert asyncio.run(ask()) == 1
+
+
+ROW = {
+    "label": "pos",
+    "score": 0.75,
+    "probabilities": [0.25, 0.75],
+    "class_names": ["neg", "pos"],
+}
+ANSWER = json.dumps({"predictions": [ROW]}).encode()
+
+
+def test_timeout_over_rest_begins_when_a_request_does(http_server):
+    def answer(body):
+        time.sleep(0.8)
+        return ANSWER
+
+    async def ask():
+        async with AsyncClient(
+            f"http://127.0.0.1:{http_server(200, answer).port}",
+            model_name="m",
+            timeout=2.3,
+        ) as client:
+            calls = [client.predict(["a"]) for _ in range(200)]
+            return await asyncio.gather(*calls)
+
+    began = time.monotonic()
+    answers = asyncio.run(ask())
+    assert {row.label for (row,) in answers} == {"pos"}
+    # More than three times 64 were asked: the last ones waited longer.
+    assert time.monotonic() - began > 2.3
+
+
+@pytest.fixture
+def held_server(http_server):
+    """A REST server that answers when it is released."""
+    released = threading.Event()
+
+    def answer(body):
+        released.wait(20)
+        return ANSWER
+
+    made = http_server(200, answer)
+    made.url = f"http://127.0.0.1:{made.port}"
+    made.release = released.set
+    yield made
+    released.set()
+
+
+async def until(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def test_calls_own_timeout_counts_the_wait_for_its_turn(held_server):
+    async def ask():
+        async with AsyncClient(held_server.url, model_name="m") as client:
+            calls = [
+                asyncio.ensure_future(client.predict(["a"])) for _ in range(64)
+            ]
+            await until(lambda: len(held_server.requests) == 64)
+            with pytest.raises(
+                DeadlineExceeded,
+                match="was not asked within `timeout=0.3` seconds: 64 requests",
+            ):
+                await client.predict(["a"], timeout=0.3)
+            with pytest.raises(DeadlineExceeded, match="was not asked within"):
+                await client.wait_until_ready(timeout=0)
+            held_server.release()
+            await asyncio.gather(*calls)
+            return len(held_server.requests)
+
+    assert asyncio.run(ask()) == 64
+
+
+def test_closing_tells_the_calls_that_wait_for_their_turn(held_server):
+    async def ask():
+        client = AsyncClient(held_server.url, model_name="m")
+        calls = [
+            asyncio.ensure_future(client.predict(["a"])) for _ in range(100)
+        ]
+        await until(lambda: len(held_server.requests) == 64)
+        await client.close()
+        await client.close()
+        done, _ = await asyncio.wait(calls, timeout=0.5)
+        assert len(done) == 36
+        held_server.release()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+    errors = [each for each in answers if isinstance(each, Exception)]
+    assert {type(error) for error in errors} == {ServerUnavailable}
+    assert all("the client was closed" in str(error) for error in errors)
+    assert len(errors) == 36
+
+
+def test_thread_of_a_cancelled_call_is_waited_for_by_the_next(held_server):
+    async def ask():
+        async with AsyncClient(
+            held_server.url, model_name="m", timeout=5
+        ) as client:
+            calls = [
+                asyncio.ensure_future(client.predict(["a"])) for _ in range(64)
+            ]
+            await until(lambda: len(held_server.requests) == 64)
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            with pytest.raises(DeadlineExceeded, match="was not asked within"):
+                await client.predict(["a"], timeout=0.3)
+            held_server.release()
+            # All turns came back.
+            calls = [client.predict(["a"]) for _ in range(130)]
+            return await asyncio.gather(*calls)
+
+    assert len(asyncio.run(ask())) == 130
+
+
+def test_client_may_be_used_in_one_event_loop_after_another(held_server):
+    held_server.release()
+    client = AsyncClient(held_server.url, model_name="m")
+
+    async def ask():
+        calls = [client.predict(["a"]) for _ in range(100)]
+        return await asyncio.gather(*calls)
+
+    assert len(asyncio.run(ask())) == len(asyncio.run(ask())) == 100
+    asyncio.run(client.close())

@@ -42,6 +42,8 @@ def test_headers_are_copied():
         ({"a b": "c"}, ValueError, "Received: 'a b'"),
         ({"": "c"}, ValueError, "Received: ''"),
         ({"trace-bin": "c"}, ValueError, "no '-bin' at its end"),
+        ({"X-BIN": "c"}, ValueError, "no '-bin' at its end"),
+        ({"ſ": "c"}, ValueError, "Received: 'ſ'"),
         ({"a": "s3cret\r\nb: c"}, ValueError, "another value for 'a'"),
         ({"a": "s3crét"}, ValueError, "printable ASCII in a value"),
         ({"a": " s3cret"}, ValueError, "no space around it"),

@@ -19,6 +19,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from kerassent.client import Client
 from kerassent.server.batching_parameters import BatchingParameters
 from kerassent.server.grpc_server import GrpcOptions, TlsOptions
 from kerassent.server.model_config import ModelConfig, VersionPolicy
@@ -128,6 +129,16 @@ def test_unix_socket_is_opened_beside_the_port(start_server, tmp_path):
             assert predict(channel) == b"neg"
     server.stop()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%20b", "a b", "é"])
+def test_unix_socket_may_have_any_name(start_server, tmp_path, name):
+    path = tmp_path / name
+    start_server(grpc=GrpcOptions(socket_path=str(path)), rest_api_port=None)
+    assert path.is_socket()
+    assert list(tmp_path.iterdir()) == [path]
+    with Client(f"unix://{path}", model_name="zoo") as client:
+        assert client.status()
 
 
 def test_channel_arguments_reach_grpc(start_server):
