@@ -95,6 +95,27 @@ def iterate(generator: AsyncGenerator[T]) -> Iterator[T]:
         run(generator.aclose())
 
 
+def begin(function: Callable[[], T]) -> "Future[T]":
+    """Calls a function in a thread of its own, and returns its result to come.
+
+    The thread doesn't keep Python from ending, as an executor's would: whoever
+    presses Ctrl-C does not wait for a server that says nothing.
+
+    Args:
+        function: What to call.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
+
+
 class Blocking:
     """Waits in the caller's thread; started work has threads of its own."""
 
@@ -117,21 +138,8 @@ class Blocking:
         time.sleep(seconds)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Starts a thread.
-
-        It doesn't keep Python from ending: whoever presses Ctrl-C does not
-        wait for a server that says nothing.
-        """
-        future: Future[T] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(run(coroutine))
-            except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=work, daemon=True).start()
-        return future
+        """Starts a thread."""
+        return begin(lambda: run(coroutine))
 
     async def finish(self, handle: "Future[T]") -> T:
         """Returns what the thread's coroutine returned."""

@@ -1,15 +1,16 @@
 """A chunk's texts through a model: each text once, like lengths together."""
 
 import collections
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kerassent.client import Client
+from kerassent.client._waiting import begin
 from kerassent.errors import TextTooLong
 from kerassent.prediction import Model
 
@@ -121,29 +122,9 @@ def _asked(
     for batch in batches:
         if len(under_way) == calls:
             yield under_way.popleft().result()
-        under_way.append(_begun(ask, batch))
+        under_way.append(begin(partial(ask, batch)))
     while under_way:
         yield under_way.popleft().result()
-
-
-def _begun(
-    ask: Callable[[list[bytes]], FloatArray], batch: list[bytes]
-) -> Future[FloatArray]:
-    """Returns the answer to come.
-
-    Its thread is a daemon, as an executor's is not: whoever presses Ctrl-C
-    does not wait for a server that says nothing.
-    """
-    answer: Future[FloatArray] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(ask(batch))
-        except BaseException as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return answer
 
 
 def _spans(
