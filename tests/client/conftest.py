@@ -1,5 +1,6 @@
 """Real servers: ours with a tiny model, and odd ones that misbehave."""
 
+import json
 import select
 import socket
 import ssl
@@ -26,6 +27,16 @@ NUM_BUCKETS = 1 << 20
 
 
 TEXTS = [tf.TensorSpec([None], tf.string, name="text")]
+
+
+# What a server says of one text over REST.
+ROW = {
+    "label": "pos",
+    "score": 0.75,
+    "probabilities": [0.25, 0.75],
+    "class_names": ["neg", "pos"],
+}
+ANSWER = json.dumps({"predictions": [ROW]}).encode()
 
 
 def hashed(text):

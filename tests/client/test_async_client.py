@@ -1,6 +1,5 @@
 import asyncio
 import inspect
-import json
 import threading
 import time
 
@@ -10,6 +9,7 @@ import pytest
 
 from kerassent.client import AsyncClient, Client
 from kerassent.errors import DeadlineExceeded, ServerUnavailable, ServingError
+from tests.client.conftest import ANSWER
 
 TEXTS = [f"text {number}" for number in range(500)]
 
@@ -168,15 +168,6 @@ def test_call_that_fails_leaves_no_task_and_no_warning(grpc_server):
         return len(asyncio.all_tasks())
 
     assert asyncio.run(ask()) == 1
-
-
-ROW = {
-    "label": "pos",
-    "score": 0.75,
-    "probabilities": [0.25, 0.75],
-    "class_names": ["neg", "pos"],
-}
-ANSWER = json.dumps({"predictions": [ROW]}).encode()
 
 
 def test_timeout_over_rest_begins_when_a_request_does(http_server):

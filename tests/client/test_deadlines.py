@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 import threading
 import time
 
@@ -10,14 +9,8 @@ import pytest
 
 from kerassent.client import AsyncClient, Client
 from kerassent.errors import DeadlineExceeded, ServerUnavailable
+from tests.client.conftest import ANSWER
 
-ROW = {
-    "label": "pos",
-    "score": 0.75,
-    "probabilities": [0.25, 0.75],
-    "class_names": ["neg", "pos"],
-}
-ANSWER = json.dumps({"predictions": [ROW]}).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(ANSWER)
 
 # What is sent at once; what comes byte by byte never comes to its end.
